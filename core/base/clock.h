@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-int64_t clock_ms(void);   /* ms since 1970-01-01 UTC */
-uint64_t clock_us(void);  /* monotonic microseconds */
+int64_t clock_ms(void);  /* ms since 1970-01-01 UTC */
+uint64_t clock_us(void); /* monotonic microseconds */
 
 #endif

@@ -99,8 +99,8 @@ bool str_i64(struct str s, int64_t *value)
         if (s.p[i] < '0' || s.p[i] > '9')
             return false;
         int digit = s.p[i] - '0';
-        if (__builtin_mul_overflow(v, 10, &v) ||
-            (negative ? __builtin_sub_overflow(v, digit, &v) : __builtin_add_overflow(v, digit, &v)))
+        if (__builtin_mul_overflow(v, 10, &v) || (negative ? __builtin_sub_overflow(v, digit, &v)
+                                                           : __builtin_add_overflow(v, digit, &v)))
             return false;
     }
     *value = v;

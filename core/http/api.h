@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What api files see of HTTP: one call with its decoded body and query, the
+ * context it runs in, and the reply to fill.  No civetweb here. */
+#ifndef CORE_HTTP_API_H
+#define CORE_HTTP_API_H
+
+#include "base/ctx.h"
+#include "base/str.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OTHER };
+
+struct reply {
+    int status;               /* 200 unless set */
+    json_t *json;             /* owned by the router once set here */
+    struct str text;          /* used when json is NULL: sent as text/html with a newline */
+    struct str content_type;  /* overrides the default of json or text */
+    struct str cache_control; /* header, absent by default */
+};
+
+struct api {
+    struct ctx ctx; /* tenant, cdi and arena are set */
+    enum http_method method;
+    struct str path;               /* below base path, app and tenant: "/recipe/signin" */
+    struct str host;               /* Host header without port, lower-cased */
+    struct str rid;                /* lower-cased, STR_NULL if absent */
+    bool has_tenant;               /* the path named a tenant */
+    json_t *body;                  /* parsed JSON object for ROUTE_BODY routes, else NULL */
+    const struct request *request; /* for api_query() */
+    struct reply reply;
+};
+
+/* A handler fills api->reply and returns RC_OK, or RC_FAIL with ctx.fail set;
+ * the router answers the failure. */
+typedef int (*api_fn)(struct api *a);
+
+enum {
+    ROUTE_APP = 1,     /* for the app: only the public tenant may call it (403 from CDI 5.0) */
+    ROUTE_NO_KEY = 2,  /* no api key is asked for */
+    ROUTE_NO_CDI = 4,  /* the cdi-version header is ignored */
+    ROUTE_BODY = 8,    /* a JSON object body is required */
+    ROUTE_OLD_CDI = 16 /* also served at CDI 2.7 to 2.21 */
+};
+
+struct route {
+    enum http_method method;
+    const char *path;
+    unsigned flags;
+    api_fn fn;
+};
+
+/* Each api file exports its table, ended by a NULL path. */
+extern const struct route core_routes[];
+extern const struct route emailpassword_routes[];
+extern const struct route session_routes[];
+extern const struct route jwt_routes[];
+extern const struct route multitenancy_routes[];
+extern const struct route users_routes[];
+
+/* ---- decoding.  Each fails with the text the SDKs know:
+ * "Field name 'X' is missing in JSON input", "... is invalid in JSON input",
+ * "... in GET request".  Optional variants leave *out at STR_NULL / dflt. */
+int api_str(struct api *a, const char *field, struct str *out);
+int api_str_opt(struct api *a, const char *field, struct str *out);
+int api_bool(struct api *a, const char *field, bool *out);
+int api_bool_opt(struct api *a, const char *field, bool dflt, bool *out);
+int api_i64(struct api *a, const char *field, int64_t *out);
+int api_i64_opt(struct api *a, const char *field, int64_t dflt, int64_t *out);
+int api_object(struct api *a, const char *field, json_t **out);     /* borrowed */
+int api_object_opt(struct api *a, const char *field, json_t **out); /* NULL if absent */
+int api_array(struct api *a, const char *field, json_t **out);
+int api_array_opt(struct api *a, const char *field, json_t **out);
+int api_query(struct api *a, const char *name, struct str *out); /* percent-decoded */
+int api_query_opt(struct api *a, const char *name, struct str *out);
+int api_query_bool_opt(struct api *a, const char *name, bool dflt, bool *out);
+int api_query_i64_opt(struct api *a, const char *name, int64_t dflt, int64_t *out);
+/* A header of the request, STR_NULL if absent. */
+struct str api_header(const struct api *a, const char *name);
+
+/* ---- replying */
+/* {"status": status}, set as the reply; returns the object to add to. */
+json_t *api_status(struct api *a, const char *status);
+json_t *api_ok(struct api *a);
+/* Adds a string member; nothing if s is absent. */
+void json_add_str(json_t *object, const char *key, struct str s);
+void json_add_i64(json_t *object, const char *key, int64_t v);
+void json_add_bool(json_t *object, const char *key, bool v);
+/* Text held in the arena for what a JSON value prints as, compact. */
+struct str json_text(struct arena *a, const json_t *v);
+/* Parses an object from text; NULL if it is not one.  The caller decrefs, or
+ * gives it to json_own(). */
+json_t *json_object_parse(struct str text);
+/* Drops the reference when the arena is reset; returns v. */
+json_t *json_own(struct arena *a, json_t *v);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The logical schema: every table, column and key the core uses.  The numbers
+ * of tables and columns are what query descriptors refer to; a table or column
+ * is only ever appended, with the catalogue version that added it, together
+ * with a migration of that number for every plugin. */
+#ifndef CORE_STORE_SCHEMA_H
+#define CORE_STORE_SCHEMA_H
+
+#include <stk_plugin.h>
+
+/* Version of the newest migration the core needs. */
+enum { SCHEMA_VERSION = 1 };
+
+/* Longest JSON or key text, in characters: what MySQL's MEDIUMTEXT holds. */
+enum { SCHEMA_LONG_TEXT = 4194303 };
+
+enum schema_table {
+    T_APPS,
+    T_TENANTS,
+    T_TENANT_CONFIGS,
+    T_KEY_VALUE,
+    T_LOCKS,
+    T_JOBS,
+    T_SIGNING_KEYS,
+    T_USERS,
+    T_LOGIN_METHODS,
+    T_USER_TENANTS,
+    T_TENANT_USERS,
+    T_ACCOUNT_RESERVATIONS,
+    T_USER_ID_MAPPING,
+    T_USER_COUNTERS,
+    T_USER_LAST_ACTIVE,
+    T_PASSWORD_RESET_TOKENS,
+    T_SESSIONS,
+    T_COUNT
+};
+
+/* an application; state is 'active' or 'deleting' */
+enum { APPS_APP_ID, APPS_STATE, APPS_CREATED_AT, APPS_NCOLS };
+
+enum { APPS_KEY_PRIMARY };
+
+/* a tenant of an application in the database that holds its rows */
+enum {
+    TENANTS_APP_ID,
+    TENANTS_TENANT_ID,
+    TENANTS_STATE,
+    TENANTS_CREATED_AT,
+    TENANTS_ROW_VER,
+    TENANTS_NCOLS
+};
+
+enum { TENANTS_KEY_PRIMARY };
+
+/* what an operator set for a tenant; base storage only */
+enum {
+    TENANT_CONFIGS_CUD,
+    TENANT_CONFIGS_APP_ID,
+    TENANT_CONFIGS_TENANT_ID,
+    TENANT_CONFIGS_CORE_CONFIG,
+    TENANT_CONFIGS_RECIPE_CONFIG,
+    TENANT_CONFIGS_STATE,
+    TENANT_CONFIGS_SEQ,
+    TENANT_CONFIGS_CREATED_AT,
+    TENANT_CONFIGS_UPDATED_AT,
+    TENANT_CONFIGS_NCOLS
+};
+
+enum { TENANT_CONFIGS_KEY_PRIMARY, TENANT_CONFIGS_KEY_SEQ };
+
+/* small facts of an application: refresh token key, telemetry id */
+enum {
+    KEY_VALUE_APP_ID,
+    KEY_VALUE_TENANT_ID,
+    KEY_VALUE_NAME,
+    KEY_VALUE_VALUE,
+    KEY_VALUE_CREATED_AT,
+    KEY_VALUE_NCOLS
+};
+
+enum { KEY_VALUE_KEY_PRIMARY };
+
+/* named counters whose row is also a lock */
+enum { LOCKS_APP_ID, LOCKS_NAME, LOCKS_N, LOCKS_NCOLS };
+
+enum { LOCKS_KEY_PRIMARY };
+
+/* leases of background jobs */
+enum { JOBS_NAME, JOBS_OWNER, JOBS_LEASE_UNTIL, JOBS_LAST_RUN, JOBS_NCOLS };
+
+enum { JOBS_KEY_PRIMARY };
+
+/* private keys that sign tokens; slot makes each unique */
+enum {
+    SIGNING_KEYS_APP_ID,
+    SIGNING_KEYS_KEY_ID,
+    SIGNING_KEYS_KIND,
+    SIGNING_KEYS_ALGORITHM,
+    SIGNING_KEYS_KEY_DATA,
+    SIGNING_KEYS_CREATED_AT,
+    SIGNING_KEYS_SLOT,
+    SIGNING_KEYS_NCOLS
+};
+
+enum { SIGNING_KEYS_KEY_PRIMARY, SIGNING_KEYS_KEY_SLOT, SIGNING_KEYS_KEY_KIND };
+
+/* one row per visible user; the row that is locked */
+enum {
+    USERS_APP_ID,
+    USERS_USER_ID,
+    USERS_IS_PRIMARY,
+    USERS_TIME_JOINED,
+    USERS_RECIPE_MASK,
+    USERS_LM_COUNT,
+    USERS_EXTERNAL_USER_ID,
+    USERS_ROW_VER,
+    USERS_NCOLS
+};
+
+enum { USERS_KEY_PRIMARY };
+
+/* one row per recipe user */
+enum {
+    LOGIN_METHODS_APP_ID,
+    LOGIN_METHODS_RECIPE_USER_ID,
+    LOGIN_METHODS_USER_ID,
+    LOGIN_METHODS_RECIPE_ID,
+    LOGIN_METHODS_TIME_JOINED,
+    LOGIN_METHODS_EMAIL,
+    LOGIN_METHODS_PHONE,
+    LOGIN_METHODS_TP_ID,
+    LOGIN_METHODS_TP_USER_ID,
+    LOGIN_METHODS_RP_ID,
+    LOGIN_METHODS_PASSWORD_HASH,
+    LOGIN_METHODS_EXTERNAL_USER_ID,
+    LOGIN_METHODS_VERIFIED,
+    LOGIN_METHODS_UPDATED_AT,
+    LOGIN_METHODS_NCOLS
+};
+
+enum {
+    LOGIN_METHODS_KEY_PRIMARY,
+    LOGIN_METHODS_KEY_USER,
+    LOGIN_METHODS_KEY_EMAIL,
+    LOGIN_METHODS_KEY_PHONE,
+    LOGIN_METHODS_KEY_TP
+};
+
+/* a login method in a tenant; sign-in reads this row */
+enum {
+    USER_TENANTS_APP_ID,
+    USER_TENANTS_TENANT_ID,
+    USER_TENANTS_RECIPE_USER_ID,
+    USER_TENANTS_USER_ID,
+    USER_TENANTS_RECIPE_ID,
+    USER_TENANTS_IS_PRIMARY,
+    USER_TENANTS_TIME_JOINED,
+    USER_TENANTS_EMAIL,
+    USER_TENANTS_EMAIL_DOMAIN,
+    USER_TENANTS_PHONE,
+    USER_TENANTS_TP_ID,
+    USER_TENANTS_TP_ID_LC,
+    USER_TENANTS_TP_USER_ID,
+    USER_TENANTS_UK_EMAIL,
+    USER_TENANTS_PASSWORD_HASH,
+    USER_TENANTS_EXTERNAL_USER_ID,
+    USER_TENANTS_VERIFIED,
+    USER_TENANTS_NCOLS
+};
+
+enum {
+    USER_TENANTS_KEY_PRIMARY,
+    USER_TENANTS_KEY_UK_EMAIL,
+    USER_TENANTS_KEY_UK_PHONE,
+    USER_TENANTS_KEY_UK_TP,
+    USER_TENANTS_KEY_EMAIL,
+    USER_TENANTS_KEY_EMAIL_DOMAIN,
+    USER_TENANTS_KEY_TP,
+    USER_TENANTS_KEY_APP_EMAIL,
+    USER_TENANTS_KEY_USER,
+    USER_TENANTS_KEY_RECIPE_USER
+};
+
+/* a visible user in a tenant; the list pages read this table */
+enum {
+    TENANT_USERS_APP_ID,
+    TENANT_USERS_TENANT_ID,
+    TENANT_USERS_USER_ID,
+    TENANT_USERS_TIME_JOINED,
+    TENANT_USERS_RECIPE_MASK,
+    TENANT_USERS_LM_COUNT,
+    TENANT_USERS_NCOLS
+};
+
+enum {
+    TENANT_USERS_KEY_PRIMARY,
+    TENANT_USERS_KEY_JOINED,
+    TENANT_USERS_KEY_RECIPE,
+    TENANT_USERS_KEY_USER
+};
+
+/* which primary user owns an email, phone or third-party account in a tenant */
+enum {
+    ACCOUNT_RESERVATIONS_APP_ID,
+    ACCOUNT_RESERVATIONS_RKEY,
+    ACCOUNT_RESERVATIONS_TENANT_ID,
+    ACCOUNT_RESERVATIONS_KIND,
+    ACCOUNT_RESERVATIONS_USER_ID,
+    ACCOUNT_RESERVATIONS_NCOLS
+};
+
+enum {
+    ACCOUNT_RESERVATIONS_KEY_PRIMARY,
+    ACCOUNT_RESERVATIONS_KEY_USER,
+    ACCOUNT_RESERVATIONS_KEY_TENANT
+};
+
+/* external ids of users */
+enum {
+    USER_ID_MAPPING_APP_ID,
+    USER_ID_MAPPING_SUPERTOKENS_USER_ID,
+    USER_ID_MAPPING_EXTERNAL_USER_ID,
+    USER_ID_MAPPING_EXTERNAL_USER_ID_INFO,
+    USER_ID_MAPPING_NCOLS
+};
+
+enum { USER_ID_MAPPING_KEY_PRIMARY, USER_ID_MAPPING_KEY_EXTERNAL };
+
+/* exact user counts in shards; tenant_id '' counts the whole application */
+enum {
+    USER_COUNTERS_APP_ID,
+    USER_COUNTERS_TENANT_ID,
+    USER_COUNTERS_RECIPE_MASK,
+    USER_COUNTERS_SHARD,
+    USER_COUNTERS_N,
+    USER_COUNTERS_NCOLS
+};
+
+enum { USER_COUNTERS_KEY_PRIMARY };
+
+/* when a user was last seen */
+enum {
+    USER_LAST_ACTIVE_APP_ID,
+    USER_LAST_ACTIVE_USER_ID,
+    USER_LAST_ACTIVE_LAST_ACTIVE,
+    USER_LAST_ACTIVE_NCOLS
+};
+
+enum { USER_LAST_ACTIVE_KEY_PRIMARY, USER_LAST_ACTIVE_KEY_LAST_ACTIVE };
+
+/* hashes of password reset tokens */
+enum {
+    PASSWORD_RESET_TOKENS_APP_ID,
+    PASSWORD_RESET_TOKENS_TOKEN,
+    PASSWORD_RESET_TOKENS_USER_ID,
+    PASSWORD_RESET_TOKENS_EMAIL,
+    PASSWORD_RESET_TOKENS_EXPIRES_AT,
+    PASSWORD_RESET_TOKENS_NCOLS
+};
+
+enum {
+    PASSWORD_RESET_TOKENS_KEY_PRIMARY,
+    PASSWORD_RESET_TOKENS_KEY_USER,
+    PASSWORD_RESET_TOKENS_KEY_EXPIRES
+};
+
+/* a session; user_id is the recipe user's external id if it has one */
+enum {
+    SESSIONS_APP_ID,
+    SESSIONS_TENANT_ID,
+    SESSIONS_HANDLE,
+    SESSIONS_USER_ID,
+    SESSIONS_REFRESH_HASH2,
+    SESSIONS_PREV_REFRESH_HASH2,
+    SESSIONS_ROTATED_AT,
+    SESSIONS_SESSION_DATA,
+    SESSIONS_JWT_PAYLOAD,
+    SESSIONS_EXPIRES_AT,
+    SESSIONS_CREATED_AT,
+    SESSIONS_USE_STATIC_KEY,
+    SESSIONS_NCOLS
+};
+
+enum { SESSIONS_KEY_PRIMARY, SESSIONS_KEY_USER, SESSIONS_KEY_EXPIRES };
+
+extern const stk_table schema_tables[T_COUNT];
+
+#endif
