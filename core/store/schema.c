@@ -87,7 +87,7 @@ static const stk_key locks_keys[] = {
 };
 
 static const stk_col jobs_cols[] = {
-    [JOBS_NAME] = TEXT("name", 128, STK_COL_NOT_NULL, 1),
+    [JOBS_NAME] = TEXT("name", 255, STK_COL_NOT_NULL, 1),
     [JOBS_OWNER] = TEXT("owner", 64, STK_COL_NOT_NULL, 1),
     [JOBS_LEASE_UNTIL] = I64("lease_until", STK_COL_NOT_NULL, 1),
     [JOBS_LAST_RUN] = I64("last_run", STK_COL_NOT_NULL, 1),
