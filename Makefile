@@ -11,9 +11,8 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
 .PHONY: FORCE all help clean dist
 
-comma := ,
 SAN ?=
-O ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+O ?= build$(if $(SAN),/$(if $(findstring thread,$(SAN)),tsan,asan))
 PREFIX ?= /usr/local
 DESTDIR ?=
 WERROR ?= 1
@@ -114,7 +113,7 @@ $(O)/tests/test_%: $(O)/obj/tests/unit/test_%.o $(unit_helpers) $(core_lib) $(st
 
 # ----------------------------------------------------------------- targets
 
-all: $(if $(core_main),$(server),$(core_lib)) $(if $(conform_srcs),$(conform)) $(plugin_sos)
+all: $(if $(core_main),$(server),$(core_lib)) $(if $(conform_srcs),$(conform)) $(stk_kit) $(plugin_sos)
 
 -include $(core_objs:.o=.d) $(conform_objs:.o=.d) $(unit_srcs:%.c=$(O)/obj/%.d)
 

@@ -1,11 +1,161 @@
 # SPDX-License-Identifier: Apache-2.0
 # Targets for people: dependencies, running, tests, lint, installing.
 
-.PHONY: unit units
+.PHONY: deps deps-test deps-lint test-env run units unit test test-run test-asan test-tsan \
+    bench lint lint-format lint-rules lint-cppcheck lint-tidy format install compile-commands
+
+again := $(MAKE) --no-print-directory O=$(O)
+jobs := $(shell nproc 2>/dev/null || echo 2)
+parallel = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(jobs))
+
+help:
+	@echo 'make            the server, the conformance program and the plugins into $(O)'
+	@echo 'make run        what it needs, then the server in the foreground on port 3567'
+	@echo 'make test       what it needs, then every test; PARTS="unit api" some of them'
+	@echo 'make unit       unit tests only, nothing installed; K=NAME some of them'
+	@echo 'make test-asan  tests under AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make test-tsan  tests of concurrency under ThreadSanitizer'
+	@echo 'make lint       everything that checks without running; make format formats'
+	@echo 'make bench      requests per second, latency, CPU and memory'
+	@echo 'make install    into $(PREFIX) (PREFIX=, DESTDIR=)'
+	@echo 'make deps       build packages only; DEPS=none installs nothing, DEPS=all servers too'
+	@echo 'make dist clean'
+	@echo 'Variables: O=DIR CC= CFLAGS= LDFLAGS= WERROR=0 V=1 SAN=address,undefined|thread'
+
+# ---------------------------------------------------------------- packages
+
+deps:
+	@CC='$(CC)' DEPS='$(DEPS)' scripts/deps build
+
+deps-test:
+	@CC='$(CC)' DEPS='$(DEPS)' scripts/deps build test servers
+
+deps-lint:
+	@CC='$(CC)' DEPS='$(DEPS)' scripts/deps build lint
+
+test-env:
+	@scripts/test-env $(O)
+
+# --------------------------------------------------------------------- run
+
+# Not a prerequisite of one another: the build reads what deps installed.
+run: deps
+	@$(again) $(parallel) all
+	@exec env INFO_LOG_PATH=null ERROR_LOG_PATH=null $(O)/bin/supertokens start $(ARGS)
+
+# ------------------------------------------------------------------- tests
 
 units: all $(unit_bins)
+
 unit: units
-	@O=$(O) tests/run unit
+	@tests/run -O $(O) -k '$(K)' unit
+
+test: deps-test test-env
+	@start=$$(date +%s); $(again) $(parallel) units && echo "== build: $$(($$(date +%s) - start)) s"
+	@$(again) test-run
+
+# Without building and installing: `make test-run PARTS=api K=signin`.
+test-run:
+	@tests/run -O $(O) -k '$(K)' $(PARTS)
+
+# The plain build's Python and Node packages serve the others as well.
+san = STK_TOOLS=$(abspath $(O)) STK_HEAVY=0
+
+test-asan: test-env
+	@$(again)/asan SAN=address,undefined $(parallel) units
+	@$(san) tests/run -O $(O)/asan -k '$(K)' $(or $(PARTS),unit conformance api)
+
+test-tsan: test-env
+	@$(again)/tsan SAN=thread $(parallel) units
+	@$(san) STK_PYTEST_ARGS='$(if $(K),,-m concurrent)' \
+	    tests/run -O $(O)/tsan -k '$(K)' $(or $(PARTS),unit conformance api)
+
+bench: all test-env
+	@if [ -x tests/bench/run ]; then O=$(abspath $(O)) STK_BUILD=$(abspath $(O)) tests/bench/run; \
+	else echo 'bench: tests/bench/run is missing'; exit 1; fi
+
+# -------------------------------------------------------------------- lint
+
+lint_c := $(core_srcs) $(conform_srcs) $(stk_kit_srcs) $(foreach p,$(plugins),$($(p)_srcs)) $(unit_srcs)
+format_files = $(shell find core sdk plugins tests -name '*.[ch]' 2>/dev/null | sort)
+lint_cppflags := -D_GNU_SOURCE -DSTK_CORE_VERSION='"0"' -DSTK_NMIGRATIONS=1 \
+    -Icore -Isdk/include -Isdk/sql -Isdk/conform -Itests/unit
+
+lint: deps-lint
+	@$(again) $(parallel) WERROR=1 units
+	@bad=; for part in format rules cppcheck tidy; do \
+	    start=$$(date +%s); $(again) $(parallel) -k lint-$$part || bad="$$bad $$part"; \
+	    echo "== lint-$$part: $$(($$(date +%s) - start)) s"; done; \
+	if [ -n "$$bad" ]; then echo "lint: failed:$$bad"; exit 1; fi; echo 'lint: clean'
+
+lint-format:
+	@clang-format --dry-run --Werror $(format_files) 2>&1 | sed -n 's/^\([^ :]*:[0-9]*\):.*/\1: not as .clang-format wants it/p' \
+	    | sort -u -t: -k1,1 | tee $(O)/lint-format.txt; test ! -s $(O)/lint-format.txt
+
+lint-rules:
+	@scripts/lint-rules $(wildcard $(plugin_sos))
+
+lint-cppcheck:
+	@mkdir -p $(O)/cppcheck
+	@cppcheck -q -j$(jobs) --std=c11 --enable=warning,performance,portability --inline-suppr \
+	    --error-exitcode=1 --cppcheck-build-dir=$(O)/cppcheck --suppressions-list=scripts/cppcheck.txt \
+	    --template='{file}:{line}: {severity}: {message} [{id}]' $(lint_cppflags) $(lint_c)
+
+# One mark a file, so that only what changed is looked at again.
+tidy_marks := $(lint_c:%.c=$(O)/tidy/%.ok)
+lint-tidy: $(tidy_marks)
+
+$(O)/tidy/%.ok: %.c .clang-tidy
+	@mkdir -p $(@D)
+	@echo '  TIDY   $<'
+	@$(CC) $(lint_cppflags) $(tidy_pkgs) -std=c11 -MM -MP -MT $@ -MF $(@:.ok=.d) $<
+	@clang-tidy --quiet $< -- -std=c11 $(lint_cppflags) $(tidy_pkgs) -Wall -Wextra -Wshadow 2>$(@:.ok=.err) \
+	    || { cat $(@:.ok=.err); exit 1; }
+	@touch $@
+$(foreach p,$(plugins),$(eval $(O)/tidy/plugins/$(p)/%.ok: \
+    tidy_pkgs = $(if $($(p)_pkgs),$$$$($(PKG_CONFIG) --cflags $($(p)_pkgs)))))
+-include $(tidy_marks:.ok=.d)
+
+format:
+	clang-format -i $(format_files)
+
+# What editors and analysers read; also at the root of the repository.
+compile-commands:
+	@mkdir -p $(O)
+	@$(MAKE) --no-print-directory -Bn V=1 CC='$(CC)' O=$(O) units 2>/dev/null \
+	    | scripts/compile-commands >$(O)/compile_commands.json
+	@ln -sf $(O)/compile_commands.json compile_commands.json
+
+# ----------------------------------------------------------- install, dist
+
+bindir = $(DESTDIR)$(PREFIX)/bin
+libdir = $(DESTDIR)$(PREFIX)/lib/supertokens
+incdir = $(DESTDIR)$(PREFIX)/include
+
+install: all
+	install -d $(bindir) $(libdir)/plugins $(libdir)/migration_scripts $(libdir)/sdk $(incdir)
+	install -m 755 $(server) $(wildcard $(conform)) $(bindir)/
+	install -m 755 $(plugin_sos) $(libdir)/plugins/
+	for p in $(plugins); do \
+	    [ -d migration_scripts/$$p ] || continue; \
+	    install -d $(libdir)/migration_scripts/$$p && \
+	    install -m 644 migration_scripts/$$p/*.* $(libdir)/migration_scripts/$$p/ || exit 1; \
+	done
+	@# An edited configuration outlives an upgrade.
+	if [ -e $(libdir)/config.yaml ] || [ -L $(libdir)/config.yaml ]; then \
+	    install -m 644 config/config.yaml $(libdir)/config.yaml.new; \
+	else install -m 644 config/config.yaml $(libdir)/config.yaml; fi
+	install -m 644 $(wildcard sdk/include/*.h) $(incdir)/
+	for d in include sql mk conform template; do \
+	    [ -d sdk/$$d ] || continue; (cd sdk && find $$d -type f) | while read -r f; do \
+	        install -D -m 644 sdk/$$f $(libdir)/sdk/$$f || exit 1; done || exit 1; \
+	done
+
+dist_name = supertokens-core-$(VERSION)
+dist:
+	@mkdir -p $(O)
+	git archive --format=tar.gz --prefix=$(dist_name)/ -o $(O)/$(dist_name).tar.gz HEAD
+	@cd $(O) && sha256sum $(dist_name).tar.gz
 
 clean:
 	rm -rf $(O)
