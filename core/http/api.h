@@ -23,12 +23,13 @@ struct reply {
 struct api {
     struct ctx ctx; /* tenant, cdi and arena are set */
     enum http_method method;
-    struct str path;               /* below base path, app and tenant: "/recipe/signin" */
-    struct str host;               /* Host header without port, lower-cased */
-    struct str rid;                /* lower-cased, STR_NULL if absent */
-    bool has_tenant;               /* the path named a tenant */
-    json_t *body;                  /* parsed JSON object for ROUTE_BODY routes, else NULL */
-    const struct request *request; /* for api_query() */
+    struct str path;                   /* below base path, app and tenant: "/recipe/signin" */
+    struct str host;                   /* Host header without port, lower-cased */
+    struct str rid;                    /* lower-cased, STR_NULL if absent */
+    bool has_tenant;                   /* the path named a tenant */
+    struct str cud, app_id, tenant_id; /* as asked for; "", "public" and "public" by default */
+    json_t *body;                      /* parsed JSON object for ROUTE_BODY routes, else NULL */
+    const struct request *request;     /* for api_query() */
     struct reply reply;
 };
 
@@ -37,11 +38,12 @@ struct api {
 typedef int (*api_fn)(struct api *a);
 
 enum {
-    ROUTE_APP = 1,     /* for the app: only the public tenant may call it (403 from CDI 5.0) */
-    ROUTE_NO_KEY = 2,  /* no api key is asked for */
-    ROUTE_NO_CDI = 4,  /* the cdi-version header is ignored */
-    ROUTE_BODY = 8,    /* a JSON object body is required */
-    ROUTE_OLD_CDI = 16 /* also served at CDI 2.7 to 2.21 */
+    ROUTE_APP = 1,      /* for the app: only the public tenant may call it (403 from CDI 5.0) */
+    ROUTE_NO_KEY = 2,   /* no api key is asked for */
+    ROUTE_NO_CDI = 4,   /* the cdi-version header is ignored */
+    ROUTE_BODY = 8,     /* a JSON object body is required */
+    ROUTE_OLD_CDI = 16, /* also served at CDI 2.7 to 2.21 */
+    ROUTE_TENANT_OPTIONAL = 32 /* an unknown tenant is no error: ctx.tenant is NULL */
 };
 
 struct route {
