@@ -5,6 +5,7 @@
 #define CORE_HTTP_API_H
 
 #include "base/ctx.h"
+#include "base/json.h"
 #include "base/str.h"
 
 #include <jansson.h>
@@ -85,16 +86,5 @@ struct str api_header(const struct api *a, const char *name);
 /* {"status": status}, set as the reply; returns the object to add to. */
 json_t *api_status(struct api *a, const char *status);
 json_t *api_ok(struct api *a);
-/* Adds a string member; nothing if s is absent. */
-void json_add_str(json_t *object, const char *key, struct str s);
-void json_add_i64(json_t *object, const char *key, int64_t v);
-void json_add_bool(json_t *object, const char *key, bool v);
-/* Text held in the arena for what a JSON value prints as, compact. */
-struct str json_text(struct arena *a, const json_t *v);
-/* Parses an object from text; NULL if it is not one.  The caller decrefs, or
- * gives it to json_own(). */
-json_t *json_object_parse(struct str text);
-/* Drops the reference when the arena is reset; returns v. */
-json_t *json_own(struct arena *a, json_t *v);
 
 #endif
