@@ -40,7 +40,7 @@ test-env:
 
 # Not a prerequisite of one another: the build reads what deps installed.
 run: deps
-	@$(again) $(parallel) all
+	+@$(again) $(parallel) all
 	@exec env INFO_LOG_PATH=null ERROR_LOG_PATH=null $(O)/bin/supertokens start $(ARGS)
 
 # ------------------------------------------------------------------- tests
@@ -51,8 +51,8 @@ unit: units
 	@tests/run -O $(O) -k '$(K)' unit
 
 test: deps-test test-env
-	@start=$$(date +%s); $(again) $(parallel) units && echo "== build: $$(($$(date +%s) - start)) s"
-	@$(again) test-run
+	+@start=$$(date +%s); $(again) $(parallel) units && echo "== build: $$(($$(date +%s) - start)) s"
+	@tests/run -O $(O) -k '$(K)' $(PARTS)
 
 # Without building and installing: `make test-run PARTS=api K=signin`.
 test-run:
@@ -62,11 +62,11 @@ test-run:
 san = STK_TOOLS=$(abspath $(O)) STK_HEAVY=0
 
 test-asan: test-env
-	@$(again)/asan SAN=address,undefined $(parallel) units
+	+@$(again)/asan SAN=address,undefined $(parallel) units
 	@$(san) tests/run -O $(O)/asan -k '$(K)' $(or $(PARTS),unit conformance api)
 
 test-tsan: test-env
-	@$(again)/tsan SAN=thread $(parallel) units
+	+@$(again)/tsan SAN=thread $(parallel) units
 	@$(san) STK_PYTEST_ARGS='$(if $(K),,-m concurrent)' \
 	    tests/run -O $(O)/tsan -k '$(K)' $(or $(PARTS),unit conformance api)
 
@@ -82,8 +82,8 @@ lint_cppflags := -D_GNU_SOURCE -DSTK_CORE_VERSION='"0"' -DSTK_NMIGRATIONS=1 \
     -Icore -Isdk/include -Isdk/sql -Isdk/conform -Itests/unit
 
 lint: deps-lint
-	@$(again) $(parallel) WERROR=1 units
-	@bad=; for part in format rules cppcheck tidy; do \
+	+@$(again) $(parallel) WERROR=1 units
+	+@bad=; for part in format rules cppcheck tidy; do \
 	    start=$$(date +%s); $(again) $(parallel) -k lint-$$part || bad="$$bad $$part"; \
 	    echo "== lint-$$part: $$(($$(date +%s) - start)) s"; done; \
 	if [ -n "$$bad" ]; then echo "lint: failed:$$bad"; exit 1; fi; echo 'lint: clean'
