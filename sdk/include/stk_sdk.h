@@ -266,7 +266,7 @@ static inline size_t stk_prefix_successor(const char *p, size_t n, char *out)
         size_t start = n - 1;
         while (start > 0 && ((unsigned char)p[start] & 0xC0) == 0x80)
             start--;
-        uint32_t cp;
+        uint32_t cp = 0;
         if (stk_utf8_next(p + start, n - start, &cp) != n - start)
             return 0;
         n = start;

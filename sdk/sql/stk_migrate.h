@@ -57,7 +57,7 @@ struct stk_migrate {
     const char *plugin; /* begins messages: "sqlite" */
     const struct stk_migrate_ops *ops;
     void *ud;
-    const stk_host *host;         /* logs one line a script; may be NULL */
+    const stk_host *host;         /* log of hashes filled in; may be NULL */
     const char *manual;           /* how to run a script by hand, one %s for its name, e.g.
                                  "psql -1 -f migration_scripts/postgresql/%s.sql"; may be NULL */
     const stk_migration *scripts; /* stride sizeof(stk_migration) */

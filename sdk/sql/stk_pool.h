@@ -28,6 +28,7 @@ struct stk_pool_ops {
 
 struct stk_pool_conf {
     const char *name;     /* begins error messages, e.g. "postgresql"; borrowed */
+    const char *size_key; /* the option that sets max, for messages; NULL: none; borrowed */
     const stk_host *host; /* its clock */
     struct stk_pool_ops ops;
     void *ud;

@@ -38,7 +38,7 @@ enum { STK_SQL_POSTGRESQL = 1, STK_SQL_SQLITE = 2, STK_SQL_MYSQL = 3 };
 enum {
     STK_SQL_MAX_ROWS = 256,  /* rows of one INSERT statement */
     STK_SQL_MAX_LIST = 1024, /* longest IN list where lists are placeholders */
-    STK_SQL_SLOTS = 11       /* slots of one query: log2 of the rows or list size */
+    STK_SQL_SLOTS = 11       /* slots of a query: log2 of its rows or of its longest list */
 };
 
 /* How a driver's statements are spelt. */
@@ -191,12 +191,12 @@ bool stk_sql_real_key(struct stk_sql_real *real, const char *table, int kind, co
 
 /* STK_OK, or STK_E_SCHEMA naming the first things missing; remedy is the last
  * sentence of the message. */
-stk_status stk_sql_verify(const struct stk_sql *sql, const struct stk_sql_real *real,
-                          const char *remedy, stk_err *err);
+stk_status stk_sql_verify(const struct stk_sql *sql, struct stk_sql_real *real, const char *remedy,
+                          stk_err *err);
 
 /* Emits the statements that add what is missing: tables with their keys,
  * columns (NOT NULL ones with a default of 0, '' or false), indexes. */
-stk_status stk_sql_ensure(const struct stk_sql *sql, const struct stk_sql_real *real,
-                          stk_sql_emit emit, void *ud, stk_err *err);
+stk_status stk_sql_ensure(const struct stk_sql *sql, struct stk_sql_real *real, stk_sql_emit emit,
+                          void *ud, stk_err *err);
 
 #endif /* STK_SQL_H */
