@@ -20,7 +20,7 @@ struct str {
 #define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
 #define STR_NULL ((struct str){NULL, 0})
 /* For "%.*s". */
-#define STR_ARG(s) (int)(s).len, (s).p
+#define STR_ARG(s) (int)(s).len, (s).p ? (s).p : ""
 
 static inline struct str str_make(const char *p, size_t len)
 {
