@@ -17,6 +17,7 @@ struct core {
     struct hash_pool *hash_pool;       /* crypto/hash_pool.h: password hashing threads */
     struct key_pool *key_pool;         /* crypto/key_pool.h: ready-made RSA keys */
     struct verify_cache *verify_cache; /* crypto/jwt.h: verified token signatures */
+    struct active *active;             /* recipe/active.h: who was marked active lately */
     struct jobs *jobs;                 /* jobs/jobs.h */
     struct http_server *http;          /* http/server.h */
     struct stats *stats;               /* recipe/stats.h: requests per second */
