@@ -54,7 +54,7 @@ stk_val v_strs(struct arena *a, const struct str *items, size_t n);
 /* ---- batches */
 struct batch {
     struct ctx *c;
-    stk_call *calls;
+    stk_call **calls; /* each stays where it is, in the arena */
     uint32_t n, cap;
 };
 void batch_init(struct batch *b, struct ctx *c);
@@ -100,26 +100,31 @@ static inline bool cell_null(const stk_val *row, unsigned col)
 
 /* ---- running them */
 
-/* Reads only: one batch outside a transaction; retried when the plugin says so. */
+/* Reads only: one batch outside a transaction; retried when the plugin says so.
+ * RC_OK, RC_EXPECT or RC_FAIL.  An empty batch is RC_OK. */
 int storage_read(struct ctx *c, struct storage *s, struct batch *b);
 
 /* Whether an uncertain transaction was applied: reads a row that only it can
  * have written (named by ids made before the first attempt).  Returns RC_OK
- * with *applied set, or RC_FAIL. */
+ * with *applied set, or RC_FAIL.  It may be asked more than once: a commit in
+ * flight can show late. */
 typedef int (*witness_fn)(struct ctx *c, struct storage *s, void *arg, bool *applied);
 
 /* A write that needs no read before it: the batch is one transaction, one round
  * trip where the database can.  Returns RC_OK, RC_DUPLICATE, RC_EXPECT or
- * RC_FAIL.  witness may be NULL only if every query is IDEMPOTENT. */
+ * RC_FAIL.  witness may be NULL only if every query is IDEMPOTENT.  Where the
+ * witness decided, RC_OK comes with empty results. */
 int storage_write(struct ctx *c, struct storage *s, struct batch *b, witness_fn witness, void *arg);
 
-/* Runs fn in a read-write transaction, again from the start on RC_RETRY,
- * bounded in count and by ctx.deadline_us with jitter.  fn reads with
- * txn_exec(), decides, and ends with txn_commit(); if it returns without having
- * committed, the transaction is rolled back and its value returned.  fn must
- * reset what it computed at its start, makes no ids (they come in arg, made
- * before), does no hashing or network.  What txn_exec and txn_commit return
- * other than RC_OK is passed up. */
+/* Runs fn in a read-write transaction, again from the start on RC_RETRY (from
+ * below or its own), bounded in count and by ctx.deadline_us with jitter.  fn
+ * reads with txn_exec(), decides, and ends with txn_commit(); if it returns
+ * without having committed, the transaction is rolled back and its value
+ * returned.  fn must reset what it computed at its start, makes no ids (they
+ * come in arg, made before), does no hashing or network.  What txn_exec and
+ * txn_commit return other than RC_OK is passed up.  Where a witness (it may be
+ * NULL: undecidable is then a 503) decides that a lost commit was applied, the
+ * result is RC_OK. */
 typedef int (*txn_fn)(struct txn *t, void *arg);
 int storage_transact(struct ctx *c, struct storage *s, txn_fn fn, witness_fn witness, void *arg);
 struct ctx *txn_ctx(struct txn *t);
