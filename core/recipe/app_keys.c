@@ -185,30 +185,29 @@ static int build(struct ctx *c, const struct app *app, const struct snapshot *ol
     return RC_OK;
 }
 
-static void add_dynamic(struct batch *b, struct str app_id, struct rsa_key *rsa,
-                        const struct missing *m, struct key_row *row)
+static struct key_row dynamic_row(struct arena *a, const struct rsa_key *rsa,
+                                  const struct missing *m)
 {
-    struct arena *a = b->c->arena;
     int64_t now = clock_ms();
-    *row = (struct key_row){.kind = KEY_DYNAMIC, .data = rsa_text(a, rsa), .created_at = now};
-    if (row->created_at <= m->predecessor_at)
-        row->created_at = m->predecessor_at + 1;
-    row->key_id = str_printf(a, "d-%lld", (long long)row->created_at);
-    row->slot = str_printf(a, "d:%.*s", STR_ARG(m->predecessor));
-    batch_key_insert(b, app_id, row);
+    int64_t at = now > m->predecessor_at ? now : m->predecessor_at + 1;
+    return (struct key_row){
+        .key_id = str_printf(a, "d-%lld", (long long)at),
+        .kind = KEY_DYNAMIC,
+        .data = rsa_text(a, rsa),
+        .slot = str_printf(a, "d:%.*s", STR_ARG(m->predecessor)),
+        .created_at = at,
+    };
 }
 
-static void add_static(struct batch *b, struct str app_id, struct rsa_key *rsa, struct key_row *row)
+static struct key_row static_row(struct arena *a, const struct rsa_key *rsa)
 {
-    struct arena *a = b->c->arena;
-    *row = (struct key_row){
+    return (struct key_row){
         .key_id = str_printf(a, "s-%.*s", STR_ARG(uuid_v4_str(a))),
         .kind = KEY_STATIC,
         .data = rsa_text(a, rsa),
-        .created_at = clock_ms(),
         .slot = STR("s:RS256:1"),
+        .created_at = clock_ms(),
     };
-    batch_key_insert(b, app_id, row);
 }
 
 /* Writes what is missing; of several cores one succeeds, and all read again. */
@@ -220,12 +219,14 @@ static int make_missing(struct ctx *c, const struct app *app, const struct missi
     batch_tenant_active(&b, app->app_id, PUBLIC_ID);
     if (m->dynamic) {
         struct rsa_key *rsa = key_pool_take(c->core->key_pool);
-        add_dynamic(&b, app->app_id, rsa, m, &row);
+        row = dynamic_row(c->arena, rsa, m);
+        batch_key_insert(&b, app->app_id, &row);
         rsa_unref(rsa);
     }
     if (m->fixed) {
         struct rsa_key *rsa = key_pool_take(c->core->key_pool);
-        add_static(&b, app->app_id, rsa, &row);
+        row = static_row(c->arena, rsa);
+        batch_key_insert(&b, app->app_id, &row);
         rsa_unref(rsa);
     }
     if (m->refresh)
@@ -424,10 +425,11 @@ int app_keys_expire(struct ctx *c, const struct app *app)
 
 /* ---- a new app */
 
-struct key_seed {
+struct app_key_seed {
     struct rsa_key *rsa[2]; /* dynamic, static; NULL if out of stock */
     struct key_row rows[2];
-    const stk_call *refresh_key;
+    struct str refresh_key;
+    const stk_call *stored; /* the refresh key as it is after the write */
 };
 
 static void unref_rsa(void *rsa)
@@ -435,31 +437,36 @@ static void unref_rsa(void *rsa)
     rsa_unref(rsa);
 }
 
-struct key_seed *app_keys_seed_batch(struct batch *b, struct str app_id)
+struct app_key_seed *app_keys_seed(struct ctx *c)
 {
-    struct ctx *c = b->c;
-    struct key_seed *seed = ARENA_NEW(c->arena, struct key_seed);
+    struct app_key_seed *seed = ARENA_NEW(c->arena, struct app_key_seed);
     struct missing first = {.predecessor = STR("")};
     if (!key_pool_try(c->core->key_pool, seed->rsa, 2))
         (void)key_pool_try(c->core->key_pool, seed->rsa, 1);
     for (int i = 0; i < 2 && seed->rsa[i]; i++)
         arena_defer(c->arena, unref_rsa, seed->rsa[i]);
     if (seed->rsa[0])
-        add_dynamic(b, app_id, seed->rsa[0], &first, &seed->rows[0]);
+        seed->rows[0] = dynamic_row(c->arena, seed->rsa[0], &first);
     if (seed->rsa[1])
-        add_static(b, app_id, seed->rsa[1], &seed->rows[1]);
-    batch_value_if_absent(b, app_id, REFRESH_KEY, refresh_token_new_key(c->arena), clock_ms());
-    seed->refresh_key = batch_value_get(b, app_id, REFRESH_KEY);
+        seed->rows[1] = static_row(c->arena, seed->rsa[1]);
+    seed->refresh_key = refresh_token_new_key(c->arena);
     return seed;
 }
 
-void app_keys_seed_done(struct ctx *c, const struct app *app, const struct key_seed *seed)
+void app_keys_seed_batch(struct batch *b, struct str app_id, struct app_key_seed *seed)
 {
-    (void)c;
+    for (int i = 0; i < 2 && seed->rsa[i]; i++)
+        batch_key_insert(b, app_id, &seed->rows[i]);
+    batch_value_if_absent(b, app_id, REFRESH_KEY, seed->refresh_key, clock_ms());
+    seed->stored = batch_value_get(b, app_id, REFRESH_KEY);
+}
+
+void app_keys_seed_done(const struct app *app, const struct app_key_seed *seed)
+{
     struct app_keys *keys = app->keys;
-    if (!seed->rsa[0] || call_rows(seed->refresh_key) == 0)
+    if (!seed->rsa[0] || call_rows(seed->stored) == 0)
         return;
-    struct snapshot *s = snapshot_new(2, cell_str(call_row(seed->refresh_key, 0), 0));
+    struct snapshot *s = snapshot_new(2, cell_str(call_row(seed->stored, 0), 0));
     for (int i = 0; i < 2 && seed->rsa[i]; i++)
         snapshot_add(s, &seed->rows[i], rsa_ref(seed->rsa[i]));
     pthread_mutex_lock(&keys->lock);

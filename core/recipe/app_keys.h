@@ -62,12 +62,15 @@ int64_t app_key_verifies_until(const struct app *app, const struct signing_key *
 /* For how many seconds the set stays as it is, at least 1. */
 int64_t app_keys_fresh_for(struct ctx *c, const struct app *app, const struct key_set *set);
 
-/* Adds the first keys of a new app to the batch that creates it, as many as are
- * in stock: the rest is made when it is needed.  A duplicate means that another
- * core has created the app. */
-struct key_seed *app_keys_seed_batch(struct batch *b, struct str app_id);
-/* Once the batch has been written: the app needs no read of its keys. */
-void app_keys_seed_done(struct ctx *c, const struct app *app, const struct key_seed *seed);
+/* The first keys of a new app, as many as are in stock: the rest is made when it
+ * is needed.  Made before the transaction that creates the app, lives until the
+ * arena is reset. */
+struct app_key_seed;
+struct app_key_seed *app_keys_seed(struct ctx *c);
+/* Adds their inserts; a duplicate means that another core created the app. */
+void app_keys_seed_batch(struct batch *b, struct str app_id, struct app_key_seed *seed);
+/* Once that has committed: the app's first session needs no read of its keys. */
+void app_keys_seed_done(const struct app *app, const struct app_key_seed *seed);
 
 /* Deletes dynamic keys that verify nothing any more. */
 int app_keys_expire(struct ctx *c, const struct app *app);
