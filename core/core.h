@@ -9,7 +9,7 @@
 
 struct core {
     const struct settings *settings;   /* config/settings.h: of the base tenant, never NULL */
-    const struct config *config;       /* config/config.h: where it came from, HOME, plugin keys */
+    struct config *config;             /* config/config.h: where it came from, HOME, plugin keys */
     struct plugins *plugins;           /* storage/loader.h: loaded plugins by name */
     struct storages *storages;         /* storage/storages.h: opened storages by identity */
     struct storage *base_storage;      /* where tenants are configured */

@@ -14,12 +14,10 @@
 
 enum { POLL_SECONDS = 2, POLL_DEADLINE_US = 10 * 1000 * 1000 };
 
-struct registry *registry_new(struct core *core, const struct registry_base *base,
-                              const struct registry_hooks *hooks)
+struct registry *registry_new(struct core *core, const struct registry_hooks *hooks)
 {
     struct registry *r = mem_zalloc(sizeof(*r));
     r->core = core;
-    r->base = *base;
     r->hooks = hooks;
     pthread_mutex_init(&r->change, NULL);
     pthread_rwlock_init(&r->lock, NULL);

@@ -13,13 +13,11 @@
 #include "base/str.h"
 
 #include <stdbool.h>
-#include <stk_plugin.h>
 
 struct storage;
 struct settings;
 struct app_keys;
 struct registry;
-struct plugin;
 
 /* An application: what its tenants share. */
 struct app {
@@ -94,14 +92,7 @@ struct registry_hooks {
     void (*keys_free)(struct app_keys *keys);
 };
 
-/* base: the plugin and keys of core->base_storage, borrowed for its life. */
-struct registry_base {
-    const struct plugin *plugin;
-    const stk_kv *kv;
-    size_t nkv;
-};
-struct registry *registry_new(struct core *core, const struct registry_base *base,
-                              const struct registry_hooks *hooks);
+struct registry *registry_new(struct core *core, const struct registry_hooks *hooks);
 /* Ends the poll thread, then frees; no tenant may be in use. */
 void registry_free(struct registry *r);
 /* Reads what changed since the last time. */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "config/settings.h"
 #include "core.h"
 
@@ -41,80 +42,39 @@ static json_t *merged_config(struct arena *a, const struct inheritance *from)
 
 /* ---- the database */
 
-/* "mysql_host" names the plugin "mysql"; STR_NULL if key names no place. */
-static struct str names_plugin(const char *key)
-{
-    static const char *const ends[] = {"_connection_uri", "_host", "_path"};
-    struct str k = str_z(key);
-    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
-        if (str_ends(k, str_z(ends[i])) && !settings_find(k))
-            return str_sub(k, 0, k.len - strlen(ends[i]));
-    return STR_NULL;
-}
-
-static int choose_plugin(struct ctx *c, struct registry *r, const json_t *config,
-                         const struct plugin **plugin)
+/* Whether any member is a plugin's key and not one of the core's. */
+static bool names_database(const json_t *config)
 {
     const char *key;
     const json_t *value;
-    *plugin = r->base.plugin;
     json_object_foreach((json_t *)(uintptr_t)config, key, value)
     {
-        struct str name = names_plugin(key);
-        if (!name.p || json_is_null(value) || plugin_option(r->base.plugin, key))
-            continue;
-        struct str error;
-        const char *z = str_dup(c->arena, name).p;
-        if (plugins_load(c->core->plugins, c->arena, z, plugin, &error) != PLUGIN_OK)
-            return ctx_fail(c, FAIL_BAD_REQUEST, "Invalid core config: %.*s", STR_ARG(error));
-        return RC_OK;
+        if (!json_is_null(value) && !settings_find(str_z(key)))
+            return true;
     }
-    return RC_OK;
+    return false;
 }
 
-static struct str value_text(struct arena *a, const json_t *v)
-{
-    if (json_is_string(v))
-        return str_dup(a, str_make(json_string_value(v), json_string_length(v)));
-    return json_text(a, v);
-}
-
-static void put_kv(struct lazy_storage *conn, const char *key, const char *value)
-{
-    for (size_t i = 0; i < conn->nkv; i++)
-        if (strcmp(conn->kv[i].key, key) == 0) {
-            mem_free((void *)(uintptr_t)conn->kv[i].value);
-            conn->kv[i].value = mem_strdup(value);
-            return;
-        }
-    conn->kv = mem_realloc(conn->kv, (conn->nkv + 1) * sizeof(*conn->kv));
-    conn->kv[conn->nkv++] = (stk_kv){mem_strdup(key), mem_strdup(value)};
-}
-
-/* The members of config that are the plugin's, over the base's keys where it is
- * the base's plugin.  None: the tenant lives in the base storage. */
+/* A tenant that names no database lives in the base storage. */
 static int connect_to(struct ctx *c, struct registry *r, const json_t *config,
                       struct lazy_storage *conn)
 {
     pthread_mutex_init(&conn->lock, NULL);
-    int rc = choose_plugin(c, r, config, &conn->plugin);
-    if (rc != RC_OK)
-        return rc;
-    bool any = false;
-    const char *key;
-    const json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)config, key, value)
-    {
-        const stk_option *option = plugin_option(conn->plugin, key);
-        if (!option || json_is_null(value))
-            continue;
-        for (size_t i = 0; !any && conn->plugin == r->base.plugin && i < r->base.nkv; i++)
-            put_kv(conn, r->base.kv[i].key, r->base.kv[i].value);
-        any = true;
-        put_kv(conn, option->key, value_text(c->arena, value).p);
+    conn->plugin = storage_plugin(r->core->base_storage);
+    if (!names_database(config)) {
+        atomic_store(&conn->storage, storage_ref(r->core->base_storage));
+        return RC_OK;
     }
-    if (!any)
-        atomic_store(&conn->storage, storage_ref(c->core->base_storage));
+    struct str error;
+    stk_kv *kv;
+    if (config_tenant_plugin(r->core->config, r->core->plugins, conn->plugin, config, c->arena,
+                             &conn->plugin, &kv, &conn->nkv, &error) != RC_OK) {
+        conn->nkv = 0;
+        return ctx_fail(c, FAIL_BAD_REQUEST, "Invalid core config: %.*s", STR_ARG(error));
+    }
+    conn->kv = mem_zalloc((conn->nkv + 1) * sizeof(*conn->kv));
+    for (size_t i = 0; i < conn->nkv; i++)
+        conn->kv[i] = (stk_kv){mem_strdup(kv[i].key), mem_strdup(kv[i].value)};
     return RC_OK;
 }
 

@@ -53,7 +53,6 @@ struct app_node {
 
 struct registry {
     struct core *core;
-    struct registry_base base;
     const struct registry_hooks *hooks;
     /* Order: `change`, then `lock`.  `change` serialises whoever changes the
      * maps and is held while reading the feed; `lock` guards the maps and is
