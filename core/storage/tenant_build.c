@@ -67,8 +67,8 @@ static int connect_to(struct ctx *c, struct registry *r, const json_t *config,
     }
     struct str error;
     stk_kv *kv;
-    if (config_tenant_plugin(r->core->config, r->core->plugins, conn->plugin, config, c->arena,
-                             &conn->plugin, &kv, &conn->nkv, &error) != RC_OK) {
+    if (config_tenant_plugin(r->core->config, r->core->plugins, config, c->arena, &conn->plugin,
+                             &kv, &conn->nkv, &error) != RC_OK) {
         conn->nkv = 0;
         return ctx_fail(c, FAIL_BAD_REQUEST, "Invalid core config: %.*s", STR_ARG(error));
     }
