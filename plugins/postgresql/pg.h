@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the PostgreSQL plugin share.
+ *
+ * Connections are always non-blocking and in pipeline mode, which pg_script()
+ * leaves for a moment. */
+#ifndef PG_H
+#define PG_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <libpq-fe.h>
+#include <stk_sql.h>
+
+#include "pg_conf.h"
+#include "pg_error.h"
+
+/* Type oids, fixed in every PostgreSQL. */
+enum {
+    PG_OID_BOOL = 16,
+    PG_OID_BYTEA = 17,
+    PG_OID_INT8 = 20,
+    PG_OID_TEXT = 25,
+    PG_OID_BOOL_ARRAY = 1000,
+    PG_OID_BYTEA_ARRAY = 1001,
+    PG_OID_TEXT_ARRAY = 1009,
+    PG_OID_INT8_ARRAY = 1016
+};
+
+#define PG_DEFAULT_US 30000000u /* a call without a deadline */
+#define PG_GRACE_US 500000u     /* a commit past its deadline is waited for this long */
+#define PG_ROLLBACK_US 5000000u
+#define PG_PING_US 2000000u
+
+/* The statement of a query that fails on the server when its count is wrong. */
+struct pg_guard {
+    char *text;
+    char name[24];
+};
+
+struct pg_slot {
+    _Atomic(struct pg_guard *) guard;
+};
+
+struct stk_db {
+    struct pg_conf *conf;
+    struct stk_sql *sql;
+    struct stk_pool *pool;
+    struct pg_slot *guards; /* by query, made on first use */
+    uint32_t nbits;         /* of pg_conn.prepared */
+    uint32_t flags;         /* STK_OPEN_* */
+    atomic_bool use_prepared;
+    atomic_bool down;            /* the last attempt to connect failed */
+    atomic_uint first_host;      /* index of the host that was good last */
+    char server[96];             /* every host, for messages without a connection */
+    pthread_mutex_t cancel_lock; /* guards cancels; taken alone */
+    pthread_cond_t cancel_done;
+    unsigned cancels; /* threads that deliver a cancel request */
+};
+
+struct pg_conn {
+    PGconn *pg;
+    struct stk_db *db;
+    uint64_t *prepared; /* one bit a statement: see pg_exec.c */
+    uint64_t uses;      /* times taken from the pool */
+    bool direct;        /* known to talk to the server itself, no pooler between */
+    char server[96];    /* "db:5432" */
+    /* Reused for every statement, see pg_bind.c. */
+    const char **values;
+    int *lengths, *formats;
+    Oid *types;
+    int64_t *numbers;
+    uint32_t cap;
+};
+
+struct stk_txn {
+    stk_db *db;
+    struct pg_conn *conn; /* NULL until the first batch */
+    uint64_t deadline_us;
+    int32_t mode;
+    bool failed; /* the server's transaction is aborted or gone */
+    bool wrote;
+};
+
+/* The host, kept by load(); NULL before. */
+extern const stk_host *pg_core;
+uint64_t pg_now(void);
+/* deadline_us, or dflt_us from now when it is 0. */
+uint64_t pg_deadline(uint64_t deadline_us, uint64_t dflt_us);
+
+/* -- pg_connect.c */
+
+/* One connection to the first host that will do. */
+stk_status pg_connect(struct stk_db *db, uint64_t deadline_us, struct pg_conn **out, stk_err *err);
+void pg_disconnect(struct pg_conn *conn);
+/* False when the server has closed the socket or told something fatal. */
+bool pg_alive(struct pg_conn *conn);
+void pg_place(const struct pg_conn *conn, struct pg_place *out);
+
+/* -- pg_wait.c */
+
+enum pg_wait { PG_WAIT_READY, PG_WAIT_TIMEOUT, PG_WAIT_LOST };
+/* Waits until the socket is readable (and writable, if out), at most until the
+ * deadline. */
+enum pg_wait pg_wait_socket(PGconn *pg, bool in, bool out, uint64_t deadline_us);
+/* Flushes and reads until a result can be taken without blocking. */
+enum pg_wait pg_wait_result(PGconn *pg, uint64_t deadline_us);
+/* Asks the server to stop what the connection runs; returns at once. */
+void pg_cancel(struct pg_conn *conn);
+/* Waits until all cancel requests are delivered. */
+void pg_cancel_drain(struct stk_db *db);
+
+/* One statement with text parameters and text results.  *out (may be NULL) is the caller's to clear. */
+stk_status pg_query(struct pg_conn *conn, const char *sql, int nparams, const char *const *params,
+                    uint64_t deadline_us, PGresult **out, stk_err *err);
+/* Several statements by the simple protocol. */
+stk_status pg_script(struct pg_conn *conn, const char *sql, uint64_t deadline_us, stk_err *err);
+/* Reads an error answer. */
+void pg_failure_read(const PGresult *res, PGconn *pg, struct pg_failure *out);
+
+/* -- pg_bind.c */
+
+/* Makes room for n parameters. */
+bool pg_bind_reserve(struct pg_conn *conn, uint32_t n);
+/* Fills parameter i; arrays are built in the arena. */
+void pg_bind(struct pg_conn *conn, uint32_t i, const struct stk_sql_bind *b, const stk_val *v,
+             stk_arena *arena);
+void pg_bind_number(struct pg_conn *conn, uint32_t i, int64_t n);
+/* Turns a SELECT's rows into cells; takes the result over. */
+void pg_rows(const struct stk_sql *sql, const stk_query *q, PGresult *res, uint32_t nrows,
+             stk_arena *arena, stk_result *out);
+int64_t pg_cell_i64(const PGresult *res, int row, int col);
+
+/* -- postgresql.c */
+
+/* A connection of the pool that is not known to be dead. */
+stk_status pg_take(stk_db *db, uint64_t deadline_us, struct pg_conn **out, stk_err *err);
+
+/* -- pg_exec.c, pg_txn.c */
+
+stk_status pg_begin(stk_db *db, int32_t mode, uint64_t deadline_us, stk_txn **txn, stk_err *err);
+stk_status pg_exec(stk_db *db, stk_txn *txn, stk_batch *batch, stk_err *err);
+stk_status pg_commit(stk_txn *txn, uint64_t deadline_us, stk_err *err);
+void pg_rollback(stk_txn *txn);
+/* The guarded statement of an UPDATE, DELETE or SELECT; NULL: out of memory. */
+const struct pg_guard *pg_guard_get(struct stk_db *db, const struct stk_sql_stmt *stmt);
+void pg_guards_free(struct stk_db *db);
+
+/* -- pg_schema.c */
+
+stk_status pg_migration_status(stk_db *db, const stk_migration *scripts, size_t nscripts,
+                               void (*emit)(void *ud, const stk_migration_state *), void *ud,
+                               stk_err *err);
+stk_status pg_migrate(stk_db *db, const stk_migration *scripts, size_t nscripts, uint32_t to,
+                      uint32_t flags, stk_progress_fn progress, void *ud, stk_err *err);
+stk_status pg_verify(stk_db *db, stk_err *err);
+stk_status pg_ensure(stk_db *db, const stk_catalog *catalog, stk_err *err);
+stk_status pg_drop(stk_db *db, const stk_catalog *catalog, stk_err *err);
+
+#endif /* PG_H */

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connecting: hosts one by one, each with its own time limit, because libpq's
+ * non-blocking connect has none; starting with the host that was good last.
+ *
+ * Nothing is SET on the session and no startup options are sent, so that a
+ * transaction pooler may be between. */
+#include "pg.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <time.h>
+
+bool pg_param_known(const char *keyword)
+{
+    bool known = false;
+    PQconninfoOption *all = PQconndefaults();
+    for (PQconninfoOption *o = all; o && o->keyword && !known; o++)
+        known = strcmp(o->keyword, keyword) == 0;
+    PQconninfoFree(all);
+    return known;
+}
+
+/* ------------------------------------------------------------------ keywords */
+
+struct keywords {
+    const char *keys[64], *values[64];
+    int n;
+};
+
+static void put(struct keywords *k, const char *key, const char *value)
+{
+    if (value && k->n < 63) {
+        k->keys[k->n] = key;
+        k->values[k->n++] = value;
+        k->keys[k->n] = k->values[k->n] = NULL;
+    }
+}
+
+/* Ours come first where the operator may override them: a later one wins. */
+static void fill_keywords(const struct pg_conf *conf, const struct pg_host *host,
+                          enum pg_target target, struct keywords *k)
+{
+    k->n = 0;
+    put(k, "fallback_application_name", "supertokens");
+    put(k, "gssencmode", "disable"); /* looking for Kerberos tickets costs milliseconds */
+    put(k, "tcp_user_timeout", "10000");
+    for (size_t i = 0; i < conf->nparams; i++)
+        put(k, conf->params[i].key, conf->params[i].value);
+    put(k, "client_encoding", "UTF8");
+    if (!host->raw) {
+        put(k, "host", host->host);
+        put(k, "port", host->port);
+    }
+    put(k, "user", conf->user);
+    put(k, "password", conf->password);
+    put(k, "dbname", conf->database);
+    if (target != PG_TARGET_ANY)
+        put(k, "target_session_attrs", pg_target_text(target));
+}
+
+/* --------------------------------------------------------------- one attempt */
+
+static void no_notice(void *arg, const PGresult *res)
+{
+    (void)arg;
+    (void)res; /* libpq's own default writes to stderr */
+}
+
+static enum pg_wait poll_connect(PGconn *pg, uint64_t deadline_us)
+{
+    PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+    for (;;) {
+        enum pg_wait w = pg_wait_socket(pg, next == PGRES_POLLING_READING,
+                                        next == PGRES_POLLING_WRITING, deadline_us);
+        if (w == PG_WAIT_TIMEOUT)
+            return w;
+        next = PQconnectPoll(pg);
+        if (next == PGRES_POLLING_OK)
+            return PG_WAIT_READY;
+        if (next == PGRES_POLLING_FAILED)
+            return PG_WAIT_LOST;
+    }
+}
+
+/* What a message needs of the settings, without a connection. */
+static void place(const struct pg_conf *conf, const char *server, struct pg_place *out)
+{
+    out->server = server;
+    out->user = conf->user ? conf->user : "(the system user)";
+    out->database = conf->database;
+    out->schema = conf->schema;
+}
+
+static stk_status connect_host(const struct pg_conf *conf, const struct pg_host *host,
+                               enum pg_target target, uint64_t deadline_us, PGconn **out,
+                               stk_err *err)
+{
+    struct keywords k;
+    fill_keywords(conf, host, target, &k);
+    PGconn *pg = PQconnectStartParams(k.keys, k.values, 0);
+    if (!pg)
+        return stk_err_nomem(err);
+    PQsetErrorVerbosity(pg, PQERRORS_VERBOSE); /* puts the SQLSTATE into the message */
+    PQsetNoticeReceiver(pg, no_notice, NULL);
+    uint64_t start = pg_now();
+    uint64_t limit = start + conf->connect_us;
+    if (limit > deadline_us)
+        limit = deadline_us;
+    enum pg_wait w = PG_WAIT_LOST;
+    if (PQstatus(pg) != CONNECTION_BAD)
+        w = poll_connect(pg, limit);
+    if (w == PG_WAIT_READY) {
+        *out = pg;
+        return STK_OK;
+    }
+    struct pg_place at;
+    char server[96], state[6], reason[256];
+    pg_host_text(host, server, sizeof server);
+    place(conf, server, &at);
+    pg_error_reason(PQerrorMessage(pg), state, reason, sizeof reason);
+    PQfinish(pg);
+    return pg_error_connect(&at, state, reason, w == PG_WAIT_TIMEOUT ? limit - start : 0, err);
+}
+
+/* Whether another host may do better: not when this one said that the user or
+ * the settings are wrong, which would be so everywhere. */
+static bool try_next(stk_status st, const stk_err *err)
+{
+    return st == STK_E_UNAVAILABLE && strcmp(err->sqlstate, "3D000") != 0;
+}
+
+/* ---------------------------------------------------------------- the server */
+
+/* Finds out whether a pooler is between: its process id is not the server's. */
+static stk_status check_pooler(struct pg_conn *conn, uint64_t deadline_us, stk_err *err)
+{
+    struct stk_db *db = conn->db;
+    PGresult *res = NULL;
+    stk_status st =
+        pg_query(conn, "SELECT pg_catalog.pg_backend_pid()", 0, NULL, deadline_us, &res, err);
+    if (st != STK_OK)
+        return st;
+    conn->direct = PQntuples(res) == 1 && atoll(PQgetvalue(res, 0, 0)) == PQbackendPID(conn->pg);
+    PQclear(res);
+    if (!conn->direct && db->conf->prepared == PG_PREPARED_AUTO &&
+        atomic_exchange(&db->use_prepared, false))
+        stk_logf(pg_core, STK_LOG_INFO, PG_NAME,
+                 PG_NAME ": %s is a connection pooler, prepared statements are not used",
+                 conn->server);
+    return STK_OK;
+}
+
+static stk_status check_server(struct pg_conn *conn, uint64_t deadline_us, stk_err *err)
+{
+    int version = PQserverVersion(conn->pg);
+    if (version < 110000)
+        return stk_err_set(err, STK_E_CONFIG,
+                           PG_NAME ": %s runs PostgreSQL %d.%d. Version 11 or newer is needed",
+                           conn->server, version / 10000, version / 100 % 100);
+    const char *encoding = PQparameterStatus(conn->pg, "server_encoding");
+    if (encoding && strcmp(encoding, "UTF8") != 0 && strcmp(encoding, "SQL_ASCII") != 0)
+        return stk_err_set(err, STK_E_CONFIG,
+                           PG_NAME ": database \"%s\" on %s has encoding %s. Create it with UTF8: "
+                                   "CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0;",
+                           conn->db->conf->database, conn->server, encoding);
+    return check_pooler(conn, deadline_us, err);
+}
+
+static struct pg_conn *wrap(struct stk_db *db, PGconn *pg, const struct pg_host *host)
+{
+    struct pg_conn *conn = calloc(1, sizeof *conn);
+    if (conn)
+        conn->prepared = calloc(db->nbits / 64 + 1, sizeof *conn->prepared);
+    if (!conn || !conn->prepared) {
+        free(conn);
+        PQfinish(pg);
+        return NULL;
+    }
+    conn->pg = pg;
+    conn->db = db;
+    pg_host_text(host, conn->server, sizeof conn->server);
+    PQsetErrorVerbosity(pg, PQERRORS_DEFAULT);
+    PQsetnonblocking(pg, 1);
+    return conn;
+}
+
+/* ------------------------------------------------------------- the host list */
+
+/* Appends what one host of several said. */
+static void note(char *all, size_t n, const char *msg)
+{
+    size_t len = strlen(all);
+    if (strncmp(msg, PG_NAME ": ", strlen(PG_NAME) + 2) == 0)
+        msg += strlen(PG_NAME) + 2;
+    size_t sentence = strcspn(msg, ".");
+    while (msg[sentence] == '.' && msg[sentence + 1] != ' ' && msg[sentence + 1] != '\0')
+        sentence += 1 + strcspn(msg + sentence + 1, ".");
+    snprintf(all + len, n - len, "%s%.*s", len ? "; " : "", (int)sentence, msg);
+}
+
+static stk_status try_hosts(struct stk_db *db, enum pg_target target, uint64_t deadline_us,
+                            PGconn **pg, size_t *index, stk_err *err)
+{
+    const struct pg_conf *conf = db->conf;
+    char all[400] = "";
+    size_t first = atomic_load(&db->first_host);
+    if (conf->random_host)
+        first = (size_t)(pg_now() / 7) % conf->nhosts;
+    stk_status st = STK_E_UNAVAILABLE;
+    for (size_t i = 0; i < conf->nhosts; i++) {
+        *index = (first + i) % conf->nhosts;
+        st = connect_host(conf, &conf->hosts[*index], target, deadline_us, pg, err);
+        if (st == STK_OK || !try_next(st, err) || conf->nhosts == 1)
+            return st;
+        note(all, sizeof all, err->msg);
+        if (pg_now() >= deadline_us)
+            break;
+    }
+    return stk_err_set(err, st, PG_NAME ": none of %zu hosts can be used: %s", conf->nhosts, all);
+}
+
+static void tell_state(struct stk_db *db, stk_status st, const char *server, const stk_err *err)
+{
+    if (st != STK_OK) {
+        if (!atomic_exchange(&db->down, true))
+            stk_logf(pg_core, STK_LOG_WARN, PG_NAME, "%s", err->msg);
+    } else if (atomic_exchange(&db->down, false)) {
+        stk_logf(pg_core, STK_LOG_INFO, PG_NAME, PG_NAME ": connected to %s again", server);
+    }
+}
+
+stk_status pg_connect(struct stk_db *db, uint64_t deadline_us, struct pg_conn **out, stk_err *err)
+{
+    stk_err own = {.size = sizeof own};
+    if (!err)
+        err = &own;
+    enum pg_target target = db->conf->target;
+    PGconn *pg = NULL;
+    size_t index = 0;
+    stk_status st = try_hosts(db, target == PG_TARGET_PREFER_STANDBY ? PG_TARGET_STANDBY : target,
+                              deadline_us, &pg, &index, err);
+    if (st == STK_E_UNAVAILABLE && target == PG_TARGET_PREFER_STANDBY)
+        st = try_hosts(db, PG_TARGET_ANY, deadline_us, &pg, &index, err);
+    struct pg_conn *conn = NULL;
+    if (st == STK_OK) {
+        conn = wrap(db, pg, &db->conf->hosts[index]);
+        if (!conn)
+            return stk_err_nomem(err);
+        if (!PQenterPipelineMode(pg))
+            st = stk_err_set(err, STK_E_INTERNAL, PG_NAME ": libpq refuses pipeline mode");
+        if (st == STK_OK)
+            st = check_server(conn, deadline_us, err);
+    }
+    tell_state(db, st, conn ? conn->server : "", err);
+    if (st != STK_OK) {
+        pg_disconnect(conn);
+        return st;
+    }
+    atomic_store(&db->first_host, (unsigned)index);
+    *out = conn;
+    return STK_OK;
+}
+
+void pg_disconnect(struct pg_conn *conn)
+{
+    if (!conn)
+        return;
+    PQfinish(conn->pg);
+    free(conn->prepared);
+    free(conn->values);
+    free(conn->lengths);
+    free(conn->formats);
+    free(conn->types);
+    free(conn->numbers);
+    free(conn);
+}
+
+bool pg_alive(struct pg_conn *conn)
+{
+    struct pollfd p = {PQsocket(conn->pg), POLLIN, 0};
+    if (p.fd < 0 || PQstatus(conn->pg) == CONNECTION_BAD)
+        return false;
+    if (poll(&p, 1, 0) == 0)
+        return true;
+    /* Readable while idle: the end of the stream, a farewell, or mere news
+     * such as a changed parameter. */
+    if (!PQconsumeInput(conn->pg))
+        return false;
+    return PQstatus(conn->pg) == CONNECTION_OK && poll(&p, 1, 0) == 0;
+}
+
+void pg_place(const struct pg_conn *conn, struct pg_place *out)
+{
+    place(conn->db->conf, conn->server, out);
+}
