@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A batch as one pipeline: BEGIN where one is due, the statements (each prepared
+ * in the same trip when it is new to the connection), COMMIT, one sync.
+ *
+ * What was applied is judged by the order of the answers, which is the order of
+ * the commands.  An error ahead of the commit means that nothing was committed;
+ * only silence after a commit was sent is uncertain.  A statement that commits
+ * by itself does so at the sync, after its own answer, hence only the sync's
+ * answer counts there.  An error that ends the connection proves less: a pooler
+ * may have made it up. */
+#include "pg.h"
+
+#include <stdlib.h>
+
+enum { STEP_BEGIN, STEP_PREPARE, STEP_RUN, STEP_COMMIT };
+
+struct step {
+    uint8_t kind;
+    bool guarded;
+    uint16_t call; /* STK_NONE for COMMIT */
+    uint32_t bit;  /* of the statement in pg_conn.prepared */
+};
+
+struct run {
+    stk_db *db;
+    struct pg_conn *conn;
+    stk_batch *batch;
+    uint64_t deadline_us;
+    struct step *steps;
+    uint32_t nsteps;
+    uint32_t pieces;  /* statements of all calls */
+    bool ro;          /* how BEGIN is spelt */
+    bool begin;       /* a transaction is opened here */
+    bool commit;      /* and ended here */
+    bool writes;      /* the batch, or an earlier one, writes */
+    bool ends;        /* what is written becomes permanent with this batch */
+    bool cancelled;   /* the deadline passed */
+    bool synced;      /* the answer is whole */
+    bool committed;   /* COMMIT was answered by COMMIT */
+    bool rolled_back; /* COMMIT was answered by ROLLBACK */
+    bool failed;      /* f and at describe the first error */
+    uint32_t cur, at; /* step whose answer is awaited; step that failed */
+    struct pg_failure f;
+};
+
+static bool is_write(const stk_query *q)
+{
+    return q->op != STK_OP_SELECT && q->op != STK_OP_COUNT;
+}
+
+static const stk_query *query_of(const struct run *r, uint32_t call)
+{
+    stk_call c;
+    stk_batch_call(r->batch, call, &c);
+    return &r->db->sql->queries[c.query->id];
+}
+
+/* ------------------------------------------------------------------ queueing */
+
+static bool test_bit(const uint64_t *bits, uint32_t i)
+{
+    return bits[i / 64] >> (i % 64) & 1;
+}
+
+static void set_bit(uint64_t *bits, uint32_t i, bool on)
+{
+    uint64_t mask = (uint64_t)1 << (i % 64);
+    bits[i / 64] = on ? bits[i / 64] | mask : bits[i / 64] & ~mask;
+}
+
+static void add_step(struct run *r, uint8_t kind, uint16_t call, uint32_t bit, bool guarded)
+{
+    r->steps[r->nsteps++] = (struct step){kind, guarded, call, bit};
+}
+
+static bool send_plain(struct run *r, uint8_t kind, uint16_t call, const char *sql)
+{
+    add_step(r, kind, call, 0, false);
+    return PQsendQueryParams(r->conn->pg, sql, 0, NULL, NULL, NULL, NULL, 1);
+}
+
+static bool send_statement(struct run *r, uint16_t call, const char *text, const char *name,
+                           int nparams, uint32_t bit, bool guarded)
+{
+    struct pg_conn *c = r->conn;
+    bool ok = true;
+    if (atomic_load(&r->db->use_prepared)) {
+        if (!test_bit(c->prepared, bit)) {
+            ok = PQsendPrepare(c->pg, name, text, nparams, c->types);
+            add_step(r, STEP_PREPARE, call, bit, false);
+            set_bit(c->prepared, bit, true); /* taken back should it fail */
+        }
+        ok = ok && PQsendQueryPrepared(c->pg, name, nparams, c->values, c->lengths, c->formats, 1);
+    } else {
+        ok =
+            PQsendQueryParams(c->pg, text, nparams, c->types, c->values, c->lengths, c->formats, 1);
+    }
+    add_step(r, STEP_RUN, call, bit, guarded);
+    r->batch->statements++;
+    return ok;
+}
+
+/* A missed expectation must fail on the server only where something would become
+ * permanent before we could look. */
+static bool needs_guard(const struct run *r, const stk_call *call)
+{
+    return r->ends && (call->expect == STK_EXPECT_AFFECTED ||
+                       (call->expect == STK_EXPECT_ROWS && call->expect_n > 0));
+}
+
+static stk_status send_call(struct run *r, uint16_t index, stk_err *err)
+{
+    struct stk_sql *sql = r->db->sql;
+    stk_call call;
+    stk_batch_call(r->batch, index, &call);
+    struct stk_sql_piece piece = {0};
+    while (stk_sql_next(sql, &call, &piece)) {
+        const struct stk_sql_stmt *stmt = stk_sql_stmt(sql, call.query->id, piece.slot);
+        if (!stmt || !pg_bind_reserve(r->conn, stmt->nbinds + 1u))
+            return stk_err_nomem(err);
+        for (uint16_t i = 0; i < stmt->nbinds; i++) {
+            stk_val v;
+            stk_sql_value(sql, &call, &piece, &stmt->binds[i], r->batch->arena, &v);
+            pg_bind(r->conn, i, &stmt->binds[i], &v, r->batch->arena);
+        }
+        const char *text = stmt->text, *name = stmt->name;
+        uint32_t bit = call.query->id * (STK_SQL_SLOTS + 1u) + piece.slot;
+        int nparams = stmt->nbinds;
+        bool guarded = needs_guard(r, &call);
+        if (guarded) {
+            const struct pg_guard *guard = pg_guard_get(r->db, stmt);
+            if (!guard)
+                return stk_err_nomem(err);
+            pg_bind_number(r->conn, stmt->nbinds, call.expect_n);
+            text = guard->text;
+            name = guard->name;
+            bit = call.query->id * (STK_SQL_SLOTS + 1u) + STK_SQL_SLOTS;
+            nparams++;
+        }
+        if (!send_statement(r, index, text, name, nparams, bit, guarded))
+            return STK_E_UNAVAILABLE;
+    }
+    return STK_OK;
+}
+
+/* Queues everything; STK_E_UNAVAILABLE when libpq would not take it. */
+static stk_status send_batch(struct run *r, stk_err *err)
+{
+    r->steps = stk_alloc(r->batch->arena, (2 * (size_t)r->pieces + 2) * sizeof *r->steps);
+    stk_status st = STK_OK;
+    if (r->begin && !send_plain(r, STEP_BEGIN, 0,
+                                r->ro ? "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
+                                      : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"))
+        st = STK_E_UNAVAILABLE;
+    for (uint32_t i = 0; st == STK_OK && i < r->batch->ncalls; i++)
+        st = send_call(r, (uint16_t)i, err);
+    if (st == STK_OK && r->commit && !send_plain(r, STEP_COMMIT, STK_NONE, "COMMIT"))
+        st = STK_E_UNAVAILABLE;
+    if (st == STK_OK && !PQpipelineSync(r->conn->pg))
+        st = STK_E_UNAVAILABLE;
+    r->batch->round_trips++;
+    return st;
+}
+
+/* ------------------------------------------------------------------- answers */
+
+/* Takes the result of a statement over. */
+static void take_rows(struct run *r, const struct step *s, PGresult *res)
+{
+    stk_call call;
+    stk_batch_call(r->batch, s->call, &call);
+    const stk_query *q = &r->db->sql->queries[call.query->id];
+    switch (q->op) {
+    case STK_OP_SELECT:
+        pg_rows(r->db->sql, q, res, (uint32_t)PQntuples(res), r->batch->arena, call.result);
+        return;
+    case STK_OP_COUNT: call.result->affected = (uint64_t)pg_cell_i64(res, 0, 0); break;
+    case STK_OP_UPDATE:
+    case STK_OP_DELETE:
+        call.result->affected +=
+            s->guarded ? (uint64_t)pg_cell_i64(res, 0, 0) : strtoull(PQcmdTuples(res), NULL, 10);
+        break;
+    default: break;
+    }
+    PQclear(res);
+}
+
+static void take_result(struct run *r, PGresult *res)
+{
+    ExecStatusType status = PQresultStatus(res);
+    const struct step *s = r->cur < r->nsteps ? &r->steps[r->cur] : NULL;
+    if (status == PGRES_PIPELINE_SYNC) {
+        r->synced = true;
+    } else if (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE) {
+        if (!r->failed) {
+            r->failed = true;
+            r->at = r->cur;
+            pg_failure_read(res, r->conn->pg, &r->f);
+        }
+    } else if (s && s->kind == STEP_RUN && status != PGRES_PIPELINE_ABORTED) {
+        take_rows(r, s, res);
+        return;
+    } else if (s && s->kind == STEP_COMMIT && status == PGRES_COMMAND_OK) {
+        r->committed = strcmp(PQcmdStatus(res), "COMMIT") == 0;
+        r->rolled_back = !r->committed;
+    }
+    PQclear(res);
+}
+
+/* Reads until the sync is answered; PG_WAIT_READY then. */
+static enum pg_wait receive(struct run *r)
+{
+    PGconn *pg = r->conn->pg;
+    bool got = false;
+    while (!r->synced) {
+        enum pg_wait w = pg_wait_result(pg, r->deadline_us);
+        if (w == PG_WAIT_TIMEOUT && !r->cancelled) {
+            pg_cancel(r->conn);
+            r->cancelled = true;
+            /* Whether the commit came to pass is worth a moment. */
+            if (r->ends) {
+                r->deadline_us = pg_now() + PG_GRACE_US;
+                continue;
+            }
+        }
+        if (w != PG_WAIT_READY)
+            return w;
+        PGresult *res = PQgetResult(pg);
+        if (res) {
+            got = true;
+            take_result(r, res);
+        } else if (PQstatus(pg) == CONNECTION_BAD) {
+            return PG_WAIT_LOST;
+        } else if (got) {
+            got = false;
+            r->cur++;
+        } else {
+            return PG_WAIT_LOST; /* nothing more will come */
+        }
+    }
+    return PG_WAIT_READY;
+}
+
+/* -------------------------------------------------------------------- verdict */
+
+/* Whether the first error proves that nothing was committed. */
+static bool error_is_proof(const struct run *r)
+{
+    if (!r->f.sqlstate[0])
+        return false;
+    if (!r->f.fatal)
+        return true;
+    return r->conn->direct && r->at < r->nsteps && strncmp(r->f.sqlstate, "57P0", 4) == 0 &&
+           r->f.sqlstate[4] != '2';
+}
+
+static stk_status uncertain(struct run *r, stk_err *err)
+{
+    return stk_err_set(err, STK_E_UNCERTAIN,
+                       PG_NAME ": the connection to %s was lost while committing; whether it was "
+                               "applied is not known",
+                       r->conn->server);
+}
+
+/* No answer, or not all of it. */
+static stk_status judge_silence(struct run *r, enum pg_wait end, unsigned *flags, stk_err *err)
+{
+    *flags = PG_DROP | (end == PG_WAIT_LOST ? PG_STALE : 0);
+    if (r->ends)
+        return uncertain(r, err);
+    if (end == PG_WAIT_TIMEOUT)
+        return stk_err_set(err, STK_E_TIMEOUT,
+                           PG_NAME ": no answer from %s before the deadline; the statement was "
+                                   "cancelled",
+                           r->conn->server);
+    return stk_err_set(err, STK_E_UNAVAILABLE, PG_NAME ": the connection to %s was lost",
+                       r->conn->server);
+}
+
+static stk_status judge_error(struct run *r, enum pg_wait end, unsigned *flags, stk_err *err)
+{
+    const struct step *s = r->at < r->nsteps ? &r->steps[r->at] : NULL;
+    uint16_t call = s ? s->call : STK_NONE;
+    if (!r->f.sqlstate[0] || (r->ends && r->f.fatal && !error_is_proof(r)))
+        return judge_silence(r, PG_WAIT_LOST, flags, err);
+    struct pg_place at;
+    pg_place(r->conn, &at);
+    uint16_t table = call < r->batch->ncalls ? query_of(r, call)->table : STK_NONE;
+    stk_status st = pg_error_statement(r->db->sql, &at, table, &r->f, flags, err);
+    if (st == STK_E_EXPECT)
+        stk_err_set(err, st, PG_NAME ": query \"%s\" met another number of rows than expected",
+                    query_of(r, call)->name);
+    if (end != PG_WAIT_READY || r->cancelled)
+        *flags |= PG_DROP;
+    return st;
+}
+
+/* What the answers mean: status, the call it belongs to (ncalls: none), flags. */
+static stk_status judge(struct run *r, enum pg_wait end, uint32_t *call, unsigned *flags,
+                        stk_err *err)
+{
+    *call = r->batch->ncalls;
+    *flags = r->cancelled || end != PG_WAIT_READY ? PG_DROP : 0;
+    if (r->failed) {
+        if (r->at < r->nsteps && r->steps[r->at].call != STK_NONE)
+            *call = r->steps[r->at].call;
+        return judge_error(r, end, flags, err);
+    }
+    if (r->rolled_back) {
+        *flags |= PG_DROP;
+        return stk_err_set(err, STK_E_RETRY,
+                           PG_NAME ": %s answered COMMIT by ROLLBACK; nothing was applied",
+                           r->conn->server);
+    }
+    if (end != PG_WAIT_READY && !r->committed) {
+        if (r->cur < r->nsteps && r->steps[r->cur].call != STK_NONE)
+            *call = r->steps[r->cur].call;
+        return judge_silence(r, end, flags, err);
+    }
+    for (uint32_t i = 0; i < r->batch->ncalls; i++) {
+        stk_call c;
+        stk_batch_call(r->batch, i, &c);
+        *call = i;
+        if (stk_sql_expect(r->db->sql, &c, err) != STK_OK)
+            return STK_E_EXPECT;
+    }
+    return STK_OK;
+}
+
+/* Statements whose preparation did not happen are not known to the server. */
+static void forget_unprepared(struct run *r, enum pg_wait end)
+{
+    uint32_t from = r->failed ? r->at : end == PG_WAIT_READY ? r->nsteps : r->cur;
+    for (uint32_t i = from; i < r->nsteps; i++)
+        if (r->steps[i].kind == STEP_PREPARE)
+            set_bit(r->conn->prepared, r->steps[i].bit, false);
+}
+
+/* -------------------------------------------------------------- connections */
+
+/* Undoes an open transaction; false: the connection is of no use any more. */
+static bool undo(struct pg_conn *conn)
+{
+    return pg_query(conn, "ROLLBACK", 0, NULL, pg_now() + PG_ROLLBACK_US, NULL, NULL) == STK_OK;
+}
+
+/* Where the batch is a unit of its own, or the first or last of a transaction. */
+static void plan(struct run *r, const stk_txn *txn)
+{
+    const stk_batch *b = r->batch;
+    bool own = !txn || (!txn->conn && (b->flags & STK_X_COMMIT));
+    bool locks = false;
+    r->writes = txn && txn->wrote;
+    r->pieces = 0;
+    for (uint32_t i = 0; i < b->ncalls; i++) {
+        stk_call call;
+        stk_batch_call(b, i, &call);
+        const stk_query *q = &r->db->sql->queries[call.query->id];
+        r->writes = r->writes || is_write(q);
+        locks = locks || (q->flags & STK_QF_LOCK);
+        struct stk_sql_piece piece = {0};
+        while (stk_sql_next(r->db->sql, &call, &piece))
+            r->pieces++;
+    }
+    r->ro = txn && txn->mode == STK_TXN_RO;
+    /* Reads need no transaction of their own, one write is one by itself. */
+    bool bare = own && !locks && (!r->writes || r->pieces <= 1);
+    r->begin = !bare && (!txn || !txn->conn);
+    r->commit = !bare && (!txn || (b->flags & STK_X_COMMIT));
+    r->ends = r->writes && (own || r->commit);
+}
+
+static void zero_results(const stk_batch *b)
+{
+    for (uint32_t i = 0; i < b->ncalls; i++) {
+        stk_call call;
+        stk_batch_call(b, i, &call);
+        memset(call.result, 0, sizeof *call.result);
+    }
+}
+
+/* Runs the batch once on r->conn. */
+static stk_status attempt(struct run *r, uint32_t *call, unsigned *flags, stk_err *err)
+{
+    zero_results(r->batch);
+    *call = r->batch->ncalls;
+    *flags = PG_DROP;
+    enum pg_wait end = PG_WAIT_LOST;
+    stk_status st = send_batch(r, err);
+    if (st == STK_OK) {
+        end = receive(r);
+        st = judge(r, end, call, flags, err);
+    } else if (st == STK_E_UNAVAILABLE) {
+        /* Unless COMMIT is on its way, the server commits nothing without the sync. */
+        r->ends = r->ends && r->nsteps && r->steps[r->nsteps - 1].kind == STEP_COMMIT;
+        st = judge_silence(r, end, flags, err);
+    }
+    forget_unprepared(r, end);
+    return st;
+}
+
+/* Named statements do not survive here: another client of the same pooler has
+ * them, or another server. */
+static void unprepare(stk_db *db, const struct pg_conn *conn)
+{
+    if (atomic_exchange(&db->use_prepared, false))
+        stk_logf(pg_core, STK_LOG_INFO, PG_NAME,
+                 PG_NAME ": %s does not keep prepared statements, they are not used from now on",
+                 conn->server);
+}
+
+/* Puts the connection where it belongs after a failed batch. */
+static void settle_failure(struct run *r, stk_txn *txn, unsigned flags)
+{
+    bool drop = flags & PG_DROP;
+    if (txn) {
+        txn->failed = true;
+        if (!drop && txn->conn)
+            return; /* the caller rolls back */
+        txn->conn = NULL;
+    }
+    if (!drop && PQtransactionStatus(r->conn->pg) != PQTRANS_IDLE) {
+        r->batch->round_trips++;
+        drop = !undo(r->conn);
+    }
+    stk_pool_put(r->db->pool, r->conn, drop);
+}
+
+static void settle_success(struct run *r, stk_txn *txn, unsigned flags)
+{
+    bool done = !txn || (r->batch->flags & STK_X_COMMIT);
+    if (done) {
+        stk_pool_put(r->db->pool, r->conn, flags & PG_DROP);
+        free(txn);
+        return;
+    }
+    txn->conn = r->conn;
+    txn->wrote = r->writes;
+}
+
+/* A call that needs no statement is decided before anything is sent. */
+static stk_status check_empty(stk_db *db, const stk_batch *b, uint32_t *call, stk_err *err)
+{
+    zero_results(b);
+    for (*call = 0; *call < b->ncalls; ++*call) {
+        stk_call c;
+        stk_batch_call(b, *call, &c);
+        struct stk_sql_piece piece = {0};
+        if (c.expect != STK_EXPECT_NONE && !stk_sql_next(db->sql, &c, &piece) &&
+            stk_sql_expect(db->sql, &c, err) != STK_OK)
+            return STK_E_EXPECT;
+    }
+    return STK_OK;
+}
+
+stk_status pg_exec(stk_db *db, stk_txn *txn, stk_batch *batch, stk_err *err)
+{
+    if (txn && txn->failed)
+        return stk_sql_fail(batch, 0,
+                            stk_err_set(err, STK_E_INVALID,
+                                        PG_NAME ": the transaction has failed and must be rolled "
+                                                "back"),
+                            err);
+    stk_status st = stk_sql_check_batch(db->sql, batch, txn ? txn->mode : -1, err);
+    uint32_t call = 0;
+    if (st == STK_OK && (st = check_empty(db, batch, &call, err)) != STK_OK)
+        stk_sql_fail(batch, call, st, err);
+    if (st != STK_OK) {
+        if (txn)
+            txn->failed = true;
+        return st;
+    }
+    uint64_t deadline = batch->deadline_us ? batch->deadline_us : txn ? txn->deadline_us : 0;
+    bool first = !txn || !txn->conn;
+    for (int tries = 0;; tries++) {
+        struct run r = {
+            .db = db, .batch = batch, .deadline_us = pg_deadline(deadline, PG_DEFAULT_US)};
+        plan(&r, txn);
+        if (r.pieces == 0 && !(txn && txn->conn && r.commit)) {
+            if (batch->flags & STK_X_COMMIT)
+                free(txn);
+            return STK_OK;
+        }
+        if (first && (st = pg_take(db, r.deadline_us, &r.conn, err)) != STK_OK) {
+            if (txn)
+                txn->failed = true;
+            return stk_sql_fail(batch, 0, st, err);
+        }
+        if (!first)
+            r.conn = txn->conn;
+        bool reused = r.conn->uses > 1;
+        unsigned flags;
+        st = attempt(&r, &call, &flags, err);
+        if (flags & PG_UNPREPARE)
+            unprepare(db, r.conn);
+        if (st == STK_OK) {
+            settle_success(&r, txn, flags);
+            return st;
+        }
+        bool again = tries == 0 && first && st != STK_E_UNCERTAIN && (flags & PG_STALE) &&
+                     (reused || (flags & PG_UNPREPARE));
+        settle_failure(&r, txn, flags);
+        if (!again)
+            return stk_sql_fail(batch, call, st, err);
+        if (txn)
+            txn->failed = false;
+    }
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Transactions (nothing is sent before the first batch) and the statements that
+ * check their own row count. */
+#include "pg.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+stk_status pg_begin(stk_db *db, int32_t mode, uint64_t deadline_us, stk_txn **txn, stk_err *err)
+{
+    if (mode != STK_TXN_RW && mode != STK_TXN_RO)
+        return stk_err_set(err, STK_E_UNSUPPORTED, PG_NAME ": an unknown transaction mode");
+    *txn = calloc(1, sizeof **txn);
+    if (!*txn)
+        return stk_err_nomem(err);
+    (*txn)->db = db;
+    (*txn)->mode = mode;
+    (*txn)->deadline_us = pg_deadline(deadline_us, PG_DEFAULT_US);
+    return STK_OK;
+}
+
+stk_status pg_commit(stk_txn *txn, uint64_t deadline_us, stk_err *err)
+{
+    stk_batch batch = {.size = sizeof batch,
+                       .flags = STK_X_COMMIT,
+                       .call_size = sizeof(stk_call),
+                       .deadline_us = deadline_us};
+    stk_status st = pg_exec(txn->db, txn, &batch, err);
+    if (st != STK_OK)
+        pg_rollback(txn);
+    return st;
+}
+
+void pg_rollback(stk_txn *txn)
+{
+    if (txn->conn) {
+        bool ok = pg_query(txn->conn, "ROLLBACK", 0, NULL, pg_now() + PG_ROLLBACK_US, NULL, NULL) ==
+                  STK_OK;
+        stk_pool_put(txn->db->pool, txn->conn, !ok);
+    }
+    free(txn);
+}
+
+/* ------------------------------------------------------------------- guards */
+
+/* Division by zero is evaluated after the whole of x, whose writes and row locks
+ * happen whether or not it is read; its SQLSTATE 22012 can come from nowhere
+ * else, since no query divides.  g always is one row, so the SELECT form fails
+ * also when x is empty; joining it as the outer side keeps the order of x. */
+static char *guard_text(const struct stk_sql_stmt *stmt)
+{
+    char *text = NULL;
+    int n, k = stmt->nbinds + 1;
+    if (stmt->op == STK_OP_SELECT)
+        n = asprintf(&text,
+                     "WITH x AS (%s), g AS (SELECT 1 / (CASE WHEN count(*) >= $%d THEN 1 ELSE 0 "
+                     "END) AS ok FROM x) SELECT x.*, g.ok FROM g LEFT JOIN x ON true",
+                     stmt->text, k);
+    else
+        n = asprintf(&text,
+                     "WITH x AS (%s RETURNING 1) SELECT count(*), 1 / (CASE WHEN count(*) = $%d "
+                     "THEN 1 ELSE 0 END) FROM x",
+                     stmt->text, k);
+    return n < 0 ? NULL : text;
+}
+
+static struct pg_guard *guard_new(const struct stk_sql_stmt *stmt)
+{
+    struct pg_guard *g = calloc(1, sizeof *g);
+    if (g)
+        g->text = guard_text(stmt);
+    if (!g || !g->text) {
+        free(g);
+        return NULL;
+    }
+    uint64_t h = 14695981039346656037u;
+    for (const char *s = g->text; *s; s++)
+        h = (h ^ (unsigned char)*s) * 1099511628211u;
+    snprintf(g->name, sizeof g->name, "stk_%016" PRIx64, h);
+    return g;
+}
+
+static void guard_free(struct pg_guard *g)
+{
+    if (g)
+        free(g->text);
+    free(g);
+}
+
+const struct pg_guard *pg_guard_get(struct stk_db *db, const struct stk_sql_stmt *stmt)
+{
+    _Atomic(struct pg_guard *) *slot = &db->guards[stmt->query].guard;
+    struct pg_guard *g = atomic_load(slot);
+    if (g)
+        return g;
+    struct pg_guard *made = guard_new(stmt);
+    if (!made || atomic_compare_exchange_strong(slot, &g, made))
+        return made;
+    guard_free(made);
+    return g;
+}
+
+void pg_guards_free(struct stk_db *db)
+{
+    for (uint16_t i = 0; db->guards && i < db->sql->nqueries; i++)
+        guard_free(atomic_load(&db->guards[i].guard));
+    free(db->guards);
+}
