@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The PostgreSQL storage plugin: options, opening, health, the entry point. */
+#include "pg.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include <stk_migrations.h>
+
+#ifndef LIBPQ_HAS_PIPELINING
+#error "libpq 14 or newer is needed (pipeline mode)"
+#endif
+
+#define MAX_LIST 8192
+
+const stk_host *pg_core;
+
+uint64_t pg_now(void)
+{
+    if (pg_core)
+        return pg_core->now_us(pg_core->ctx);
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
+uint64_t pg_deadline(uint64_t deadline_us, uint64_t dflt_us)
+{
+    return deadline_us ? deadline_us : pg_now() + dflt_us;
+}
+
+static stk_status load(const stk_host *host, stk_err *err)
+{
+    pg_core = host;
+    if (PQlibVersion() < 140000)
+        return stk_err_set(err, STK_E_UNSUPPORTED,
+                           PG_NAME ": libpq %d is installed, 14 or newer is needed. Upgrade libpq5",
+                           PQlibVersion() / 10000);
+    return STK_OK;
+}
+
+static stk_status identity(const stk_kv *kv, size_t nkv, char *data_id, char *pool_id, size_t n,
+                           stk_err *err)
+{
+    struct pg_conf *conf;
+    stk_status st = pg_conf_load(kv, nkv, NULL, &conf, err);
+    if (st == STK_OK)
+        st = pg_conf_identity(conf, data_id, pool_id, n, err);
+    pg_conf_free(conf);
+    return st;
+}
+
+/* -------------------------------------------------------------------- the pool */
+
+static stk_status pool_open(void *ud, uint64_t deadline_us, void **conn, stk_err *err)
+{
+    struct pg_conn *c;
+    stk_status st = pg_connect(ud, deadline_us, &c, err);
+    if (st == STK_OK)
+        *conn = c;
+    return st;
+}
+
+static void pool_close(void *ud, void *conn)
+{
+    (void)ud;
+    pg_disconnect(conn);
+}
+
+/* After a failover the old primary may still answer, as a standby. */
+static bool pool_ping(void *ud, void *conn)
+{
+    struct stk_db *db = ud;
+    struct pg_conn *c = conn;
+    PGresult *res = NULL;
+    if (!pg_alive(c) || pg_query(c, "SELECT pg_catalog.pg_is_in_recovery()", 0, NULL,
+                                 pg_now() + PG_PING_US, &res, NULL) != STK_OK)
+        return false;
+    bool standby = PQntuples(res) == 1 && PQgetvalue(res, 0, 0)[0] == 't';
+    PQclear(res);
+    return !standby ||
+           (db->conf->target != PG_TARGET_READ_WRITE && db->conf->target != PG_TARGET_PRIMARY);
+}
+
+stk_status pg_take(stk_db *db, uint64_t deadline_us, struct pg_conn **out, stk_err *err)
+{
+    for (;;) {
+        void *p = NULL;
+        stk_status st = stk_pool_get(db->pool, deadline_us, &p, err);
+        if (st != STK_OK)
+            return st;
+        *out = p;
+        if ((*out)->uses++ == 0 || pg_alive(*out))
+            return STK_OK;
+        stk_pool_put(db->pool, p, true);
+    }
+}
+
+static struct stk_pool *make_pool(stk_db *db)
+{
+    struct stk_pool_conf conf = {.name = PG_NAME,
+                                 .host = pg_core,
+                                 .ops = {pool_open, pool_close, pool_ping},
+                                 .ud = db,
+                                 .max = db->conf->pool_size,
+                                 .min_idle = db->conf->min_idle,
+                                 .idle_timeout_us = db->conf->idle_us,
+                                 .ping_after_us = 30000000,
+                                 .wait_us = PG_DEFAULT_US};
+    return stk_pool_new(&conf);
+}
+
+/* --------------------------------------------------------------- open, close */
+
+static void db_close(stk_db *db)
+{
+    if (!db)
+        return;
+    if (db->pool)
+        stk_pool_free(db->pool);
+    pg_cancel_drain(db);
+    if (db->sql) {
+        pg_guards_free(db);
+        stk_sql_close(db->sql);
+    }
+    pg_conf_free(db->conf);
+    pthread_mutex_destroy(&db->cancel_lock);
+    pthread_cond_destroy(&db->cancel_done);
+    free(db);
+}
+
+static stk_status db_prepare(stk_db *db, const stk_catalog *catalog, stk_err *err)
+{
+    struct stk_sql_dialect dialect = {.kind = STK_SQL_POSTGRESQL,
+                                      .plugin = PG_NAME,
+                                      .schema = db->conf->schema,
+                                      .max_list = MAX_LIST};
+    stk_status st = stk_sql_open(catalog, &dialect, &db->sql, err);
+    if (st != STK_OK)
+        return st;
+    db->nbits = db->sql->nqueries * (STK_SQL_SLOTS + 1u);
+    db->guards = calloc((size_t)db->sql->nqueries + 1, sizeof *db->guards);
+    db->pool = make_pool(db);
+    return db->guards && db->pool ? STK_OK : stk_err_nomem(err);
+}
+
+static stk_status db_open(const stk_kv *kv, size_t nkv, const stk_catalog *catalog, uint32_t flags,
+                          stk_db **out, stk_err *err)
+{
+    if (flags & ~(uint32_t)STK_OPEN_SCRATCH)
+        return stk_err_set(err, STK_E_UNSUPPORTED, PG_NAME ": an unknown flag of open");
+    stk_db *db = calloc(1, sizeof *db);
+    if (!db)
+        return stk_err_nomem(err);
+    pthread_mutex_init(&db->cancel_lock, NULL);
+    pthread_cond_init(&db->cancel_done, NULL);
+    db->flags = flags;
+    struct pg_conn *conn = NULL;
+    stk_status st = pg_conf_load(kv, nkv, pg_core, &db->conf, err);
+    if (st == STK_OK) {
+        atomic_store(&db->use_prepared, db->conf->prepared != PG_PREPARED_OFF);
+        st = db_prepare(db, catalog, err);
+    }
+    if (st == STK_OK)
+        st = pg_take(db, pg_now() + PG_DEFAULT_US, &conn, err);
+    if (st != STK_OK) {
+        db_close(db);
+        return st;
+    }
+    stk_pool_put(db->pool, conn, false);
+    *out = db;
+    return STK_OK;
+}
+
+/* ------------------------------------------------------------- health and dump */
+
+static stk_status health(stk_db *db, uint32_t timeout_ms, stk_health *out, stk_err *err)
+{
+    struct pg_conn *conn;
+    uint64_t deadline = pg_now() + (uint64_t)timeout_ms * 1000;
+    stk_health h = {.size = out->size};
+    stk_status st = pg_take(db, deadline, &conn, err);
+    if (st == STK_OK) {
+        uint64_t start = pg_now();
+        st = pg_query(conn, "SELECT 1", 0, NULL, deadline, NULL, err);
+        h.rtt_us = pg_now() - start;
+        int version = PQserverVersion(conn->pg);
+        snprintf(h.server, sizeof h.server, "PostgreSQL %d.%d, %s", version / 10000,
+                 version % 10000, conn->server);
+        stk_pool_put(db->pool, conn, st != STK_OK);
+    }
+    struct stk_pool_stats stats;
+    stk_pool_get_stats(db->pool, &stats);
+    h.pool_size = stats.max;
+    h.pool_open = stats.open;
+    h.pool_idle = stats.idle;
+    h.pool_waiters = stats.waiters;
+    h.reconnects = stats.reconnects;
+    stk_copy_min(out, out->size, &h, out->size < sizeof h ? out->size : sizeof h);
+    return st;
+}
+
+static void dump(stk_db *db, void (*emit)(void *ud, const char *key, const char *value), void *ud)
+{
+    char text[128];
+    int lib = PQlibVersion();
+    snprintf(text, sizeof text, "%d.%d", lib / 10000, lib % 10000);
+    emit(ud, "libpq", text);
+    if (!db)
+        return;
+    stk_health h = {.size = sizeof h};
+    if (health(db, 2000, &h, NULL) == STK_OK)
+        emit(ud, "server", h.server);
+    emit(ud, "prepared_statements", atomic_load(&db->use_prepared) ? "on" : "off");
+    for (uint16_t i = 0; i < db->sql->nqueries; i++) {
+        const struct stk_sql_stmt *stmt = stk_sql_stmt(db->sql, i, 0);
+        snprintf(text, sizeof text, "query.%s", db->sql->queries[i].name);
+        emit(ud, text, stmt ? stmt->text : "");
+    }
+}
+
+/* -------------------------------------------------------------------- options */
+
+#define UNUSED_TABLE(name)                                                                         \
+    {                                                                                              \
+        .key = "postgresql_" name "_table_name", .type = STK_OPT_STR, .flags = STK_OPT_IGNORED,    \
+        .help = "Table name of the Java core; tables have fixed names here"                        \
+    }
+
+/* Host, port, database and schema have their defaults in pg_conf.c: a default
+ * passed in would look like a setting that the URI overrides. */
+static const stk_option options[] = {
+    {.key = "postgresql_connection_uri",
+     .type = STK_OPT_URI,
+     .flags = STK_OPT_SECRET,
+     .help = "postgresql://user:password@host:5432/database?sslmode=..., several hosts parted by "
+             "commas; stronger than the single keys"},
+    {.key = "postgresql_user", .type = STK_OPT_STR, .help = "User name"},
+    {.key = "postgresql_password",
+     .type = STK_OPT_STR,
+     .flags = STK_OPT_SECRET,
+     .help = "Password of the user"},
+    {.key = "postgresql_host",
+     .type = STK_OPT_STR,
+     .help =
+         "Host name, address or folder of a socket; several parted by commas (default localhost)"},
+    {.key = "postgresql_port",
+     .type = STK_OPT_INT,
+     .min = 1,
+     .max = 65535,
+     .help = "Port (default 5432)"},
+    {.key = "postgresql_database_name",
+     .type = STK_OPT_STR,
+     .help = "Database (default supertokens)"},
+    {.key = "postgresql_table_schema",
+     .type = STK_OPT_STR,
+     .help = "Schema that holds the tables; created when it is missing (default public)"},
+    {.key = "postgresql_connection_pool_size",
+     .dflt = "10",
+     .type = STK_OPT_INT,
+     .min = 1,
+     .max = 10000,
+     .help = "Connections at most"},
+    {.key = "postgresql_minimum_idle_connections",
+     .type = STK_OPT_INT,
+     .min = 0,
+     .max = 10000,
+     .help = "Connections that are kept although idle; unset: all of them"},
+    {.key = "postgresql_idle_connection_timeout",
+     .dflt = "60000",
+     .type = STK_OPT_INT,
+     .min = 0,
+     .max = INT32_MAX,
+     .help = "Milliseconds after which an idle connection above that number is closed"},
+    {.key = "postgresql_prepared_statements",
+     .dflt = "auto",
+     .choices = "auto|on|off",
+     .type = STK_OPT_ENUM,
+     .help = "Named prepared statements; auto: not behind a transaction pooler such as PgBouncer"},
+    {.key = "postgresql_connection_attributes",
+     .type = STK_OPT_STR,
+     .flags = STK_OPT_SECRET,
+     .help =
+         "More parameters of the connection, as in a URI: a=b&c=d; weaker than those of the URI"},
+    {.key = "postgresql_connection_scheme",
+     .type = STK_OPT_STR,
+     .flags = STK_OPT_IGNORED,
+     .help = "Scheme of the Java core's URL, has no effect"},
+    {.key = "postgresql_config_version",
+     .type = STK_OPT_STR,
+     .flags = STK_OPT_IGNORED,
+     .help = "Version of the Java core's file, has no effect"},
+    {.key = "postgresql_table_names_prefix",
+     .type = STK_OPT_STR,
+     .flags = STK_OPT_REFUSED,
+     .help = "Tables have fixed names; give this installation a schema of its own with "
+             "postgresql_table_schema"},
+    UNUSED_TABLE("key_value"),
+    UNUSED_TABLE("session_info"),
+    UNUSED_TABLE("emailpassword_users"),
+    UNUSED_TABLE("emailpassword_pswd_reset_tokens"),
+    UNUSED_TABLE("emailverification_tokens"),
+    UNUSED_TABLE("emailverification_verified_emails"),
+    UNUSED_TABLE("thirdparty_users"),
+};
+
+/* ---------------------------------------------------------------- entry point */
+
+static const stk_plugin plugin = {
+    .magic = STK_MAGIC,
+    .size = sizeof(stk_plugin),
+    .abi_major = STK_ABI_MAJOR,
+    .abi_minor = STK_ABI_MINOR,
+    .need_minor = 0,
+    .thread_model = STK_THREAD_PARALLEL,
+    .name = PG_NAME,
+    .version = "1.0.0",
+    .license = "Apache-2.0",
+    .help = "PostgreSQL 11 and newer, through libpq",
+    .caps = STK_CAP_TXN | STK_CAP_PIPELINE | STK_CAP_AUTO_SCHEMA | STK_CAP_LOCK,
+    .options = options,
+    .noptions = sizeof options / sizeof options[0],
+    .option_size = sizeof(stk_option),
+    .migrations = stk_migrations,
+    .nmigrations = STK_NMIGRATIONS,
+    .migration_size = sizeof(stk_migration),
+    .max_in_list = MAX_LIST,
+    .max_batch = 1024,
+    .load = load,
+    .identity = identity,
+    .open = db_open,
+    .close = db_close,
+    .migration_status = pg_migration_status,
+    .migrate = pg_migrate,
+    .verify = pg_verify,
+    .ensure = pg_ensure,
+    .drop = pg_drop,
+    .begin = pg_begin,
+    .exec = pg_exec,
+    .commit = pg_commit,
+    .rollback = pg_rollback,
+    .health = health,
+    .dump = dump,
+};
+
+STK_PLUGIN(plugin)
