@@ -16,8 +16,6 @@ enum { FEED_PAGE = 1000 };
 QUERY(tenant_active, SELECT(TENANTS), OUT(TENANTS_STATE),
       WHERE(EQ(TENANTS_APP_ID, 0), EQ(TENANTS_TENANT_ID, 1), EQ(TENANTS_STATE, 2)), PARAMS(3),
       NO_LIMIT);
-QUERY(tenant_state, SELECT(TENANTS), OUT(TENANTS_STATE),
-      WHERE(EQ(TENANTS_APP_ID, 0), EQ(TENANTS_TENANT_ID, 1)), PARAMS(2), NO_LIMIT);
 QUERY(tenant_put, UPSERT(TENANTS),
       SETS(PUT(TENANTS_APP_ID, 0), PUT(TENANTS_TENANT_ID, 1), PUT(TENANTS_STATE, 2),
            KEEP(TENANTS_CREATED_AT, 3), INC(TENANTS_ROW_VER, 4)),
@@ -171,16 +169,4 @@ void batch_tenant_create(struct batch *b, struct str app_id, struct str tenant_i
 {
     BATCH(b, q_app_put, v_str(app_id), v_str(ACTIVE), v_i64(now));
     BATCH(b, q_tenant_put, v_str(app_id), v_str(tenant_id), v_str(ACTIVE), v_i64(now), v_i64(1));
-}
-
-int multitenancy_state(struct ctx *c, struct storage *s, struct str app_id, struct str tenant_id,
-                       struct str *state)
-{
-    struct batch b;
-    batch_init(&b, c);
-    stk_call *get = BATCH(&b, q_tenant_state, v_str(app_id), v_str(tenant_id));
-    int rc = storage_read(c, s, &b);
-    if (rc == RC_OK)
-        *state = call_rows(get) ? cell_str(call_row(get, 0), 0) : STR_NULL;
-    return rc;
 }

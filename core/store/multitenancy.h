@@ -30,10 +30,6 @@ int multitenancy_read_row(struct ctx *c, const struct tenant_row *key, bool *fou
 
 /* Adds the rows that make the app and the tenant exist in a storage. */
 void batch_tenant_create(struct batch *b, struct str app_id, struct str tenant_id, int64_t now);
-/* Whether the storage has the tenant as 'active', 'deleting' or not at all (absent). */
-int multitenancy_state(struct ctx *c, struct storage *s, struct str app_id, struct str tenant_id,
-                       struct str *state);
-
 /* A pending sweep: the rows of a tenant (tenant_id absent: of an app) are to be
  * removed.  passes counts the sweeps that found nothing left. */
 struct sweep {
@@ -45,6 +41,9 @@ struct sweep {
 int multitenancy_mark_deleting(struct ctx *c, struct storage *s, struct str app_id,
                                struct str tenant_id);
 int multitenancy_sweeps(struct ctx *c, struct storage *s, struct sweep **list, size_t *n);
+/* Those of one app and one of its tenants only. */
+int multitenancy_sweeps_of(struct ctx *c, struct storage *s, struct str app_id,
+                           struct str tenant_id, struct sweep **list, size_t *n);
 /* Moves the sweep's due time and passes if nobody else has; *won says so. */
 int multitenancy_sweep_claim(struct ctx *c, struct storage *s, const struct sweep *w, int64_t due,
                              int64_t passes, bool *won);

@@ -28,6 +28,8 @@ QUERY(sweep_put, UPSERT(JOBS),
       PARAMS(4), FLAGS(STK_QF_IDEMPOTENT));
 QUERY(sweep_list, SELECT(JOBS), OUT(JOBS_NAME, JOBS_LEASE_UNTIL, JOBS_LAST_RUN),
       WHERE(PREFIX(JOBS_NAME, 0)), ORDER(ASC(JOBS_NAME)), PARAMS(1), LIMIT(SWEEP_LIST));
+QUERY(sweep_named, SELECT(JOBS), OUT(JOBS_NAME, JOBS_LEASE_UNTIL, JOBS_LAST_RUN),
+      WHERE(IN(JOBS_NAME, 0)), PARAMS(1), NO_LIMIT);
 QUERY(sweep_claim, UPDATE(JOBS), SETS(PUT(JOBS_LEASE_UNTIL, 0), PUT(JOBS_LAST_RUN, 1)),
       WHERE(EQ(JOBS_NAME, 2), EQ(JOBS_LEASE_UNTIL, 3), EQ(JOBS_LAST_RUN, 4)), PARAMS(5), NO_LIMIT,
       FLAGS(STK_QF_IDEMPOTENT));
@@ -129,14 +131,13 @@ static void parse_name(struct str name, struct sweep *w)
     w->tenant_id = at + 1 < rest.len ? str_sub(rest, at + 1, rest.len) : STR_NULL;
 }
 
-int multitenancy_sweeps(struct ctx *c, struct storage *s, struct sweep **list, size_t *n)
+static int read_sweeps(struct ctx *c, struct storage *s, struct batch *b, struct sweep **list,
+                       size_t *n)
 {
-    struct batch b;
-    batch_init(&b, c);
-    stk_call *rows = BATCH(&b, q_sweep_list, v_str(NAME_PREFIX));
-    int rc = storage_read(c, s, &b);
+    int rc = storage_read(c, s, b);
     if (rc != RC_OK)
         return rc;
+    const stk_call *rows = &b->calls[0];
     *n = call_rows(rows);
     *list = ARENA_ARRAY(c->arena, struct sweep, *n);
     for (uint32_t i = 0; i < *n; i++) {
@@ -146,6 +147,25 @@ int multitenancy_sweeps(struct ctx *c, struct storage *s, struct sweep **list, s
         (*list)[i].passes = cell_i64(row, 2);
     }
     return RC_OK;
+}
+
+int multitenancy_sweeps(struct ctx *c, struct storage *s, struct sweep **list, size_t *n)
+{
+    struct batch b;
+    batch_init(&b, c);
+    BATCH(&b, q_sweep_list, v_str(NAME_PREFIX));
+    return read_sweeps(c, s, &b, list, n);
+}
+
+int multitenancy_sweeps_of(struct ctx *c, struct storage *s, struct str app_id,
+                           struct str tenant_id, struct sweep **list, size_t *n)
+{
+    struct str names[2] = {sweep_name(c->arena, app_id, STR_NULL),
+                           sweep_name(c->arena, app_id, tenant_id)};
+    struct batch b;
+    batch_init(&b, c);
+    BATCH(&b, q_sweep_named, v_strs(c->arena, names, 2));
+    return read_sweeps(c, s, &b, list, n);
 }
 
 int multitenancy_sweep_claim(struct ctx *c, struct storage *s, const struct sweep *w, int64_t due,
