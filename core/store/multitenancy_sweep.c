@@ -137,7 +137,7 @@ static int read_sweeps(struct ctx *c, struct storage *s, struct batch *b, struct
     int rc = storage_read(c, s, b);
     if (rc != RC_OK)
         return rc;
-    const stk_call *rows = &b->calls[0];
+    const stk_call *rows = b->calls[0];
     *n = call_rows(rows);
     *list = ARENA_ARRAY(c->arena, struct sweep, *n);
     for (uint32_t i = 0; i < *n; i++) {
@@ -210,7 +210,7 @@ int multitenancy_sweep_batch(struct ctx *c, struct storage *s, const struct swee
     int rc = storage_write(c, s, &b, still_deleting, NULL);
     *more = false;
     for (uint32_t i = 1; rc == RC_OK && i < b.n; i++)
-        *more = *more || call_affected(&b.calls[i]) >= SWEEP_ROWS;
+        *more = *more || call_affected(b.calls[i]) >= SWEEP_ROWS;
     return rc;
 }
 
