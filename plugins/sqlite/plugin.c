@@ -10,8 +10,9 @@ static const stk_host *the_host;
 
 static const stk_option options[] = {
     {.key = "sqlite_path",
-     .help = "database file, made with its folder when missing; default .started/supertokens.db "
-             "in the installation folder",
+     .dflt = ".started/supertokens.db",
+     .help = "database file, made with its folder when missing; relative to the installation "
+             "directory",
      .type = STK_OPT_PATH},
     {.key = "sqlite_connection_pool_size",
      .dflt = "8",
