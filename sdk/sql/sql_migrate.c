@@ -236,9 +236,24 @@ static stk_status set_missing_shas(const struct stk_migrate *m, const struct his
     return rc;
 }
 
+/* The caller's progress callback. */
+struct teller {
+    stk_progress_fn fn;
+    void *ud;
+    stk_progress p;
+    bool stop;
+};
+
+static void tell(struct teller *t)
+{
+    if (t->fn && t->fn(t->ud, &t->p))
+        t->stop = true;
+}
+
 /* One locked unit: applies script s if it is still pending (NULL: none), and
- * stores the hashes that are missing. */
-static stk_status apply(const struct stk_migrate *m, const stk_migration *s, stk_err *err)
+ * stores the hashes that are missing.  Only who really applies it tells. */
+static stk_status apply(const struct stk_migrate *m, const stk_migration *s, struct teller *t,
+                        stk_err *err)
 {
     struct history h = {0};
     stk_status rc = m->ops->begin(m->ud, err);
@@ -251,6 +266,7 @@ static stk_status apply(const struct stk_migrate *m, const stk_migration *s, stk
         const char *body;
         size_t len;
         stk_migrate_body(s->text, s->text_len, &body, &len);
+        tell(t);
         rc = m->ops->script(m->ud, s, body, len, err);
         if (rc)
             script_failed(m, s, rc, err);
@@ -281,22 +297,25 @@ static stk_status run_pending(const struct stk_migrate *m, const struct history 
                               uint32_t flags, stk_progress_fn progress, void *ud, stk_err *err)
 {
     bool dry = flags & STK_MIGRATE_DRY_RUN;
-    stk_progress p = {.size = sizeof p};
+    struct teller t = {.fn = progress, .ud = ud, .p = {.size = sizeof t.p}};
     for (size_t i = 0; i < m->nscripts; i++)
-        p.nsteps += pending(h, &m->scripts[i], to);
+        t.p.nsteps += pending(h, &m->scripts[i], to);
     for (size_t i = 0; i < m->nscripts; i++) {
         const stk_migration *s = &m->scripts[i];
         if (!pending(h, s, to))
             continue;
-        p.step++;
-        p.version = s->version;
-        p.name = s->name;
-        p.text = dry ? s->text : NULL;
-        int32_t stop = progress ? progress(ud, &p) : 0;
-        stk_status rc = dry ? STK_OK : apply(m, s, err);
+        t.p.step++;
+        t.p.version = s->version;
+        t.p.name = s->name;
+        t.p.text = dry ? s->text : NULL;
+        stk_status rc = STK_OK;
+        if (dry)
+            tell(&t);
+        else
+            rc = apply(m, s, &t, err);
         if (rc)
             return rc;
-        if (stop && p.step < p.nsteps)
+        if (t.stop && t.p.step < t.p.nsteps)
             return stk_err_set(err, STK_E_ABORTED, "%s: stopped after migration %s as asked",
                                m->plugin, s->name);
     }
@@ -323,7 +342,7 @@ stk_status stk_migrate_run(const struct stk_migrate *m, uint32_t to, uint32_t fl
             ran = ran || pending(&h, &m->scripts[i], to);
         }
         if (missing && !ran)
-            rc = apply(m, NULL, err);
+            rc = apply(m, NULL, NULL, err);
     }
     history_clear(&h);
     return rc;
