@@ -25,10 +25,12 @@ struct sink {
     int fd;
 };
 
-/* Written by log_open() and log_close() only, while no other thread runs. */
+/* All but echo is written by log_open() and log_close() only, while no other
+ * thread runs. */
 static struct {
     struct sink info, error;
     enum log_level level;
+    bool echo; /* atomic */
 } state = {.info = {.fd = STDOUT_FILENO}, .error = {.fd = STDERR_FILENO}, .level = LOG_INFO};
 
 /* Makes the folders that a file lies in. */
@@ -120,6 +122,11 @@ bool log_enabled(enum log_level level)
     return level <= state.level;
 }
 
+void log_echo(bool on)
+{
+    __atomic_store_n(&state.echo, on, __ATOMIC_RELAXED);
+}
+
 /* ---- lines */
 
 static const char *const names[] = {"", "ERROR", "WARN ", "INFO ", "DEBUG"};
@@ -198,15 +205,19 @@ void log_text(enum log_level level, const char *component, struct str text)
     char line[MAX_LINE];
     if (!log_enabled(level) || level < LOG_ERROR || level > LOG_DEBUG)
         return;
+    const struct sink *sink = level <= LOG_WARN ? &state.error : &state.info;
     size_t n = put_time(line, 0);
     n = put(line, n, " ");
     n = put(line, n, names[level]);
     n = put(line, n, " ");
+    size_t shown = n;
     n = put(line, n, component);
     n = put(line, n, ": ");
     n = put_end(line, put_escaped(line, n, text));
     int saved = errno;
-    send_line(level <= LOG_WARN ? state.error.fd : state.info.fd, line, n);
+    send_line(sink->fd, line, n);
+    if (sink->path[0] && level != LOG_DEBUG && __atomic_load_n(&state.echo, __ATOMIC_RELAXED))
+        send_line(level <= LOG_WARN ? STDERR_FILENO : STDOUT_FILENO, line + shown, n - shown);
     errno = saved;
 }
 

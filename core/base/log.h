@@ -20,6 +20,9 @@ int log_open(const char *info_path, const char *error_path, enum log_level level
 int log_reopen(void);
 void log_close(void);
 bool log_enabled(enum log_level level);
+/* While on, lines that go to a file are shown on the standard streams as well,
+ * without their time: the progress of a start.  Called by the main thread. */
+void log_echo(bool on);
 
 /* "2026-11-24T06:02:17.123Z INFO  <component>: <text>"; control characters in
  * the text are escaped, so a line is always one line. */
