@@ -91,9 +91,8 @@ static void place(const struct pg_conf *conf, const char *server, struct pg_plac
     out->schema = conf->schema;
 }
 
-static stk_status connect_host(const struct pg_conf *conf, const struct pg_host *host,
-                               enum pg_target target, uint64_t deadline_us, PGconn **out,
-                               stk_err *err)
+static stk_status open_host(const struct pg_conf *conf, const struct pg_host *host,
+                            enum pg_target target, uint64_t deadline_us, PGconn **out, stk_err *err)
 {
     struct keywords k;
     fill_keywords(conf, host, target, &k);
@@ -122,49 +121,7 @@ static stk_status connect_host(const struct pg_conf *conf, const struct pg_host 
     return pg_error_connect(&at, state, reason, w == PG_WAIT_TIMEOUT ? limit - start : 0, err);
 }
 
-/* Whether another host may do better: not when this one said that the user or
- * the settings are wrong, which would be so everywhere. */
-static bool try_next(stk_status st, const stk_err *err)
-{
-    return st == STK_E_UNAVAILABLE && strcmp(err->sqlstate, "3D000") != 0;
-}
-
 /* ---------------------------------------------------------------- the server */
-
-/* Finds out whether a pooler is between: its process id is not the server's. */
-static stk_status check_pooler(struct pg_conn *conn, uint64_t deadline_us, stk_err *err)
-{
-    struct stk_db *db = conn->db;
-    PGresult *res = NULL;
-    stk_status st =
-        pg_query(conn, "SELECT pg_catalog.pg_backend_pid()", 0, NULL, deadline_us, &res, err);
-    if (st != STK_OK)
-        return st;
-    conn->direct = PQntuples(res) == 1 && atoll(PQgetvalue(res, 0, 0)) == PQbackendPID(conn->pg);
-    PQclear(res);
-    if (!conn->direct && db->conf->prepared == PG_PREPARED_AUTO &&
-        atomic_exchange(&db->use_prepared, false))
-        stk_logf(pg_core, STK_LOG_INFO, PG_NAME,
-                 PG_NAME ": %s is a connection pooler, prepared statements are not used",
-                 conn->server);
-    return STK_OK;
-}
-
-static stk_status check_server(struct pg_conn *conn, uint64_t deadline_us, stk_err *err)
-{
-    int version = PQserverVersion(conn->pg);
-    if (version < 110000)
-        return stk_err_set(err, STK_E_CONFIG,
-                           PG_NAME ": %s runs PostgreSQL %d.%d. Version 11 or newer is needed",
-                           conn->server, version / 10000, version / 100 % 100);
-    const char *encoding = PQparameterStatus(conn->pg, "server_encoding");
-    if (encoding && strcmp(encoding, "UTF8") != 0 && strcmp(encoding, "SQL_ASCII") != 0)
-        return stk_err_set(err, STK_E_CONFIG,
-                           PG_NAME ": database \"%s\" on %s has encoding %s. Create it with UTF8: "
-                                   "CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0;",
-                           conn->db->conf->database, conn->server, encoding);
-    return check_pooler(conn, deadline_us, err);
-}
 
 static struct pg_conn *wrap(struct stk_db *db, PGconn *pg, const struct pg_host *host)
 {
@@ -184,6 +141,79 @@ static struct pg_conn *wrap(struct stk_db *db, PGconn *pg, const struct pg_host 
     return conn;
 }
 
+/* Asks the server itself what a pooler between may hide: its process id, and
+ * whether it takes writes (a pooler repeats what a server said long ago). */
+static stk_status ask_server(struct pg_conn *conn, enum pg_target target, uint64_t deadline_us,
+                             stk_err *err)
+{
+    struct stk_db *db = conn->db;
+    PGresult *res = NULL;
+    stk_status st =
+        pg_query(conn, "SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery()", 0,
+                 NULL, deadline_us, &res, err);
+    if (st != STK_OK)
+        return st;
+    bool one = PQntuples(res) == 1;
+    conn->direct = one && atoll(PQgetvalue(res, 0, 0)) == PQbackendPID(conn->pg);
+    bool standby = one && PQgetvalue(res, 0, 1)[0] == 't';
+    PQclear(res);
+    if (!conn->direct && db->conf->prepared == PG_PREPARED_AUTO &&
+        atomic_exchange(&db->use_prepared, false))
+        stk_logf(pg_core, STK_LOG_INFO, PG_NAME,
+                 PG_NAME ": %s is a connection pooler, prepared statements are not used",
+                 conn->server);
+    if (standby && (target == PG_TARGET_READ_WRITE || target == PG_TARGET_PRIMARY)) {
+        struct pg_place at;
+        pg_place(conn, &at);
+        return pg_error_connect(&at, "", "server is in hot standby mode", 0, err);
+    }
+    return STK_OK;
+}
+
+static stk_status check_server(struct pg_conn *conn, enum pg_target target, uint64_t deadline_us,
+                               stk_err *err)
+{
+    int version = PQserverVersion(conn->pg);
+    if (version < 110000)
+        return stk_err_set(err, STK_E_CONFIG,
+                           PG_NAME ": %s runs PostgreSQL %d.%d. Version 11 or newer is needed",
+                           conn->server, version / 10000, version / 100 % 100);
+    const char *encoding = PQparameterStatus(conn->pg, "server_encoding");
+    if (encoding && strcmp(encoding, "UTF8") != 0 && strcmp(encoding, "SQL_ASCII") != 0)
+        return stk_err_set(err, STK_E_CONFIG,
+                           PG_NAME ": database \"%s\" on %s has encoding %s. Create it with UTF8: "
+                                   "CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0;",
+                           conn->db->conf->database, conn->server, encoding);
+    if (!PQenterPipelineMode(conn->pg))
+        return stk_err_set(err, STK_E_INTERNAL, PG_NAME ": libpq refuses pipeline mode");
+    return ask_server(conn, target, deadline_us, err);
+}
+
+static stk_status connect_host(struct stk_db *db, const struct pg_host *host, enum pg_target target,
+                               uint64_t deadline_us, struct pg_conn **out, stk_err *err)
+{
+    PGconn *pg = NULL;
+    stk_status st = open_host(db->conf, host, target, deadline_us, &pg, err);
+    if (st != STK_OK)
+        return st;
+    struct pg_conn *conn = wrap(db, pg, host);
+    if (!conn)
+        return stk_err_nomem(err);
+    st = check_server(conn, target, deadline_us, err);
+    if (st != STK_OK)
+        pg_disconnect(conn);
+    else
+        *out = conn;
+    return st;
+}
+
+/* Whether another host may do better: not when this one said that the user or
+ * the settings are wrong, which would be so everywhere. */
+static bool try_next(stk_status st, const stk_err *err)
+{
+    return (st == STK_E_UNAVAILABLE || st == STK_E_TIMEOUT) && strcmp(err->sqlstate, "3D000") != 0;
+}
+
 /* ------------------------------------------------------------- the host list */
 
 /* Appends what one host of several said. */
@@ -199,7 +229,7 @@ static void note(char *all, size_t n, const char *msg)
 }
 
 static stk_status try_hosts(struct stk_db *db, enum pg_target target, uint64_t deadline_us,
-                            PGconn **pg, size_t *index, stk_err *err)
+                            struct pg_conn **out, stk_err *err)
 {
     const struct pg_conf *conf = db->conf;
     char all[400] = "";
@@ -208,8 +238,10 @@ static stk_status try_hosts(struct stk_db *db, enum pg_target target, uint64_t d
         first = (size_t)(pg_now() / 7) % conf->nhosts;
     stk_status st = STK_E_UNAVAILABLE;
     for (size_t i = 0; i < conf->nhosts; i++) {
-        *index = (first + i) % conf->nhosts;
-        st = connect_host(conf, &conf->hosts[*index], target, deadline_us, pg, err);
+        size_t index = (first + i) % conf->nhosts;
+        st = connect_host(db, &conf->hosts[index], target, deadline_us, out, err);
+        if (st == STK_OK)
+            atomic_store(&db->first_host, (unsigned)index);
         if (st == STK_OK || !try_next(st, err) || conf->nhosts == 1)
             return st;
         note(all, sizeof all, err->msg);
@@ -219,13 +251,14 @@ static stk_status try_hosts(struct stk_db *db, enum pg_target target, uint64_t d
     return stk_err_set(err, st, PG_NAME ": none of %zu hosts can be used: %s", conf->nhosts, all);
 }
 
-static void tell_state(struct stk_db *db, stk_status st, const char *server, const stk_err *err)
+static void tell_state(struct stk_db *db, stk_status st, const struct pg_conn *conn,
+                       const stk_err *err)
 {
     if (st != STK_OK) {
         if (!atomic_exchange(&db->down, true))
             stk_logf(pg_core, STK_LOG_WARN, PG_NAME, "%s", err->msg);
     } else if (atomic_exchange(&db->down, false)) {
-        stk_logf(pg_core, STK_LOG_INFO, PG_NAME, PG_NAME ": connected to %s again", server);
+        stk_logf(pg_core, STK_LOG_INFO, PG_NAME, PG_NAME ": connected to %s again", conn->server);
     }
 }
 
@@ -235,30 +268,14 @@ stk_status pg_connect(struct stk_db *db, uint64_t deadline_us, struct pg_conn **
     if (!err)
         err = &own;
     enum pg_target target = db->conf->target;
-    PGconn *pg = NULL;
-    size_t index = 0;
-    stk_status st = try_hosts(db, target == PG_TARGET_PREFER_STANDBY ? PG_TARGET_STANDBY : target,
-                              deadline_us, &pg, &index, err);
-    if (st == STK_E_UNAVAILABLE && target == PG_TARGET_PREFER_STANDBY)
-        st = try_hosts(db, PG_TARGET_ANY, deadline_us, &pg, &index, err);
     struct pg_conn *conn = NULL;
-    if (st == STK_OK) {
-        conn = wrap(db, pg, &db->conf->hosts[index]);
-        if (!conn)
-            return stk_err_nomem(err);
-        if (!PQenterPipelineMode(pg))
-            st = stk_err_set(err, STK_E_INTERNAL, PG_NAME ": libpq refuses pipeline mode");
-        if (st == STK_OK)
-            st = check_server(conn, deadline_us, err);
-    }
-    tell_state(db, st, conn ? conn->server : "", err);
-    if (st != STK_OK) {
-        pg_disconnect(conn);
-        return st;
-    }
-    atomic_store(&db->first_host, (unsigned)index);
+    stk_status st = try_hosts(db, target == PG_TARGET_PREFER_STANDBY ? PG_TARGET_STANDBY : target,
+                              deadline_us, &conn, err);
+    if (st == STK_E_UNAVAILABLE && target == PG_TARGET_PREFER_STANDBY)
+        st = try_hosts(db, PG_TARGET_ANY, deadline_us, &conn, err);
+    tell_state(db, st, conn, err);
     *out = conn;
-    return STK_OK;
+    return st;
 }
 
 void pg_disconnect(struct pg_conn *conn)

@@ -27,6 +27,7 @@ struct run {
     stk_batch *batch;
     uint64_t deadline_us;
     struct step *steps;
+    struct step few[8]; /* steps of a small batch; commit() has no arena */
     uint32_t nsteps;
     uint32_t pieces;  /* statements of all calls */
     bool ro;          /* how BEGIN is spelt */
@@ -146,7 +147,10 @@ static stk_status send_call(struct run *r, uint16_t index, stk_err *err)
 /* Queues everything; STK_E_UNAVAILABLE when libpq would not take it. */
 static stk_status send_batch(struct run *r, stk_err *err)
 {
-    r->steps = stk_alloc(r->batch->arena, (2 * (size_t)r->pieces + 2) * sizeof *r->steps);
+    size_t most = 2 * (size_t)r->pieces + 2;
+    r->steps = r->few;
+    if (most > sizeof r->few / sizeof r->few[0])
+        r->steps = stk_alloc(r->batch->arena, most * sizeof *r->steps);
     stk_status st = STK_OK;
     if (r->begin && !send_plain(r, STEP_BEGIN, 0,
                                 r->ro ? "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
@@ -285,6 +289,9 @@ static stk_status judge_error(struct run *r, enum pg_wait end, unsigned *flags, 
         return judge_silence(r, PG_WAIT_LOST, flags, err);
     struct pg_place at;
     pg_place(r->conn, &at);
+    /* How a standby refuses BEGIN ... READ WRITE. */
+    if (s && s->kind == STEP_BEGIN && strcmp(r->f.sqlstate, "0A000") == 0)
+        memcpy(r->f.sqlstate, "25006", 6);
     uint16_t table = call < r->batch->ncalls ? query_of(r, call)->table : STK_NONE;
     stk_status st = pg_error_statement(r->db->sql, &at, table, &r->f, flags, err);
     if (st == STK_E_EXPECT)
