@@ -332,6 +332,26 @@ class PostgresServer(Process):
                 os.chown(key, self.user.pw_uid, self.user.pw_gid)
         return cert, key
 
+    def replica(self):
+        """A hot standby of this server, not started; promote() makes it a primary."""
+        copy = PostgresServer.__new__(PostgresServer)
+        Process.__init__(copy)
+        copy.bin, copy.port, copy.tls, copy.conf = self.bin, free_port(), self.tls, {}
+        copy.data = os.path.join(copy.home, "data")
+        r = subprocess.run(
+            ["pg_basebackup", "-D", copy.data, "-R", "-X", "stream", "-c", "fast", "-h", self.home,
+             "-p", str(self.port), "-U", self.superuser],
+            cwd=copy.home, capture_output=True, text=True, check=False, **copy.as_user())
+        if r.returncode:
+            raise ServerError(f"pg_basebackup: {r.stderr}")
+        with open(os.path.join(copy.data, "postgresql.auto.conf"), "a", encoding="utf-8") as f:
+            f.write(f"port = '{copy.port}'\nunix_socket_directories = '{copy.home}'\n")
+        return copy
+
+    def promote(self):
+        self.psql("SELECT pg_promote()")
+        wait_for(lambda: self.psql("SELECT pg_is_in_recovery()") == "f", what="promoted")
+
     def accepting(self):
         """True once a query is answered."""
         r = self._psql("SELECT 1", "postgres", ())

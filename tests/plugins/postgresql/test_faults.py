@@ -1,0 +1,503 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the plugin says and keeps when locks, servers and the network misbehave."""
+
+import socket
+import threading
+import time
+
+import pytest
+import model as m
+from proxy import TcpProxy
+from servers import PgBouncer, PostgresServer, free_port, wait_for
+from stkabi import RO, StkError
+
+
+def open_db(plugin, uri, ensure=True, **options):
+    db = plugin.open({"postgresql_connection_uri": uri, **options}, m.catalog)
+    if ensure:
+        db.ensure()
+    return db
+
+
+def status_of(fn, *args, **kw):
+    """OK or the status of the failure, and the failure."""
+    try:
+        fn(*args, **kw)
+        return "OK", None
+    except StkError as e:
+        return e.status, e
+
+
+def in_thread(fn, *args, **kw):
+    box = []
+    t = threading.Thread(target=lambda: box.append(status_of(fn, *args, **kw)))
+    t.start()
+    return t, box
+
+
+def uri_of(server, database, port, query=""):
+    return server.uri(database, port=port, query=query)
+
+
+def name_of(uri):
+    return uri.rsplit("/", 1)[1]
+
+
+def waiting_locks(pg, database):
+    return int(pg.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+                       f"AND datname = '{database}'"))
+
+
+# ------------------------------------------------------------------- locks
+
+def test_deadlock_is_retry_and_retrying_works(plugin, pg, database):
+    with open_db(plugin, database) as db:
+        db.exec([m.once.rows([("a", 0, ""), ("b", 0, "")])])
+        one, two = db.begin(), db.begin()
+        one.exec([m.bump(1, "a")])
+        two.exec([m.bump(1, "b")])
+        t, box = in_thread(one.exec, [m.bump(1, "b")], timeout=20)
+        wait_for(lambda: waiting_locks(pg, name_of(database)) == 1, what="one waits")
+        got = status_of(two.exec, [m.bump(1, "a")], timeout=20)
+        t.join()
+        results = sorted([got[0], box[0][0]])
+        assert results == ["OK", "RETRY"]
+        loser, winner = (two, one) if got[0] == "RETRY" else (one, two)
+        loser.rollback()
+        winner.commit()
+        db.exec([m.bump(1, "a"), m.bump(1, "b")])
+        assert db.exec([m.get_pair("a"), m.get_pair("b")])[0].rows == [(2, "")]
+
+
+def test_lock_wait_ends_at_the_deadline(plugin, pg, database):
+    with open_db(plugin, database) as db:
+        db.exec([m.once("a", 0, "")])
+        holder = db.begin()
+        holder.exec([m.lock_pair("a")])
+        for commit in (False, True):
+            t = db.begin()
+            start = time.monotonic()
+            st, e = status_of(t.exec, [m.bump(1, "a")], timeout=0.3, commit=commit)
+            took = time.monotonic() - start
+            assert st == "TIMEOUT", e
+            assert 0.25 < took < 1.5
+            t.rollback()
+        st, e = status_of(db.exec, [m.bump(1, "a")], timeout=0.3)
+        assert st == "TIMEOUT", e
+        wait_for(lambda: waiting_locks(pg, name_of(database)) == 0, what="the waiter is gone")
+        holder.rollback()
+        assert db.exec([m.bump(1, "a", affected=1), m.get_pair("a")])[1].rows == [(1, "")]
+
+
+def test_a_transactions_own_deadline(plugin, database):
+    with open_db(plugin, database) as db:
+        db.exec([m.once("a", 0, "")])
+        holder = db.begin()
+        holder.exec([m.lock_pair("a")])
+        t = db.begin(timeout=0.3)
+        assert status_of(t.exec, [m.bump(1, "a")])[0] == "TIMEOUT"
+        t.rollback()
+        holder.rollback()
+
+
+def test_exhausted_pool_times_out_and_recovers(plugin, database):
+    with open_db(plugin, database, postgresql_connection_pool_size=1) as db:
+        db.exec([m.once("a", 0, "")])
+        holder = db.begin()
+        holder.exec([m.lock_pair("a")])
+        st, e = status_of(db.exec, [m.get_pair("a")], timeout=0.2)
+        assert st == "TIMEOUT" and e.statuses == ["TIMEOUT"]
+        t, box = in_thread(db.exec, [m.get_pair("a")], timeout=20)
+        wait_for(lambda: db_waiters(db) == 1, what="one waits for a connection")
+        holder.rollback()
+        t.join()
+        assert box[0][0] == "OK"
+
+
+def db_waiters(db):
+    """health() itself would wait for a connection, which is the point: a short one."""
+    try:
+        db.health(1)
+        return 0
+    except StkError as e:
+        assert e.status == "TIMEOUT"
+        return 1
+
+
+def test_two_writers_of_one_row_lose_nothing(plugin, database):
+    with open_db(plugin, database) as db:
+        db.exec([m.once("a", 0, "")])
+
+        def add():
+            for _ in range(50):
+                db.exec([m.bump(1, "a", affected=1)], timeout=20)
+
+        threads = [threading.Thread(target=add) for _ in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert db.exec([m.get_pair("a")])[0].rows == [(400, "")]
+
+
+def test_compare_and_set_has_one_winner(plugin, database):
+    with open_db(plugin, database) as db:
+        for i in range(20):
+            db.exec([m.once(f"{i}", 0, "")])
+            box, threads = [], []
+            barrier = threading.Barrier(4)
+            for _ in range(4):
+                def run(n=i):
+                    barrier.wait()
+                    box.append(status_of(db.exec, [m.remove_pair(f"{n}", affected=1),
+                                                   m.add("won", 1, "")], timeout=20)[0])
+                threads.append(threading.Thread(target=run))
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            assert sorted(box) == ["EXPECT"] * 3 + ["OK"]
+        assert db.exec([m.get_pair("won")])[0].rows == [(20, "")]
+
+
+# ----------------------------------------------------------- uncertain commits
+
+@pytest.fixture
+def proxied(plugin, pg, database):
+    with TcpProxy(pg.port) as proxy:
+        with open_db(plugin, uri_of(pg, name_of(database), proxy.port),
+                     postgresql_prepared_statements="auto") as db:
+            db.exec([m.once("a", 0, "")])
+            db.exec([m.bump(0, "a"), m.get_pair("a")])
+            yield proxy, db
+
+
+def value(plugin, database):
+    with open_db(plugin, database, ensure=False) as db:
+        return db.exec([m.get_pair("a")])[0].rows[0][0]
+
+
+@pytest.mark.parametrize("action,kept", [("cut_after", 1), ("cut", 0)])
+@pytest.mark.parametrize("how", ["autocommit", "batch", "commit flag", "commit"])
+def test_a_lost_commit_answer_is_uncertain(plugin, pg, database, proxied, action, kept, how):
+    proxy, db = proxied
+    t = None
+    calls = [m.bump(1, "a")] if how == "autocommit" else [m.bump(1, "a"), m.get_pair("a")]
+    if how in ("commit flag", "commit"):
+        t = db.begin()
+        t.exec([m.lock_pair("a")])
+    if how == "commit":
+        t.exec(calls)
+    proxy.on_client = lambda data: action
+    if how == "commit":
+        st, e = status_of(t.commit)
+    elif t:
+        st, e = status_of(t.exec, calls, commit=True)
+        t.rollback()
+    else:
+        st, e = status_of(db.exec, calls)
+    proxy.on_client = None
+    assert st == "UNCERTAIN", e
+    wait_for(lambda: pg.psql("SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                             f"'{name_of(database)}' AND state <> 'idle'") == "0",
+             what="the server is done")
+    assert value(plugin, database) == kept
+    assert db.exec([m.get_pair("a")])[0].rows == [(kept, "")]
+
+
+def test_a_stalled_commit_is_uncertain_after_the_deadline(plugin, database, proxied):
+    proxy, db = proxied
+    proxy.on_client = lambda data: "stall"
+    start = time.monotonic()
+    st, e = status_of(db.exec, [m.bump(1, "a"), m.get_pair("a")], timeout=0.2)
+    proxy.on_client = None
+    assert st == "UNCERTAIN", e
+    assert time.monotonic() - start < 2
+    proxy.release()
+    assert value(plugin, database) == 1
+    assert db.exec([m.get_pair("a")])[0].rows == [(1, "")]
+
+
+def test_a_read_survives_a_cut_connection(proxied):
+    proxy, db = proxied
+    cuts = []
+
+    def once(data):
+        cuts.append(1)
+        return "cut" if len(cuts) == 1 else "pass"
+
+    proxy.on_client = once
+    assert db.exec([m.get_pair("a")])[0].rows == [(0, "")]
+    assert db.round_trips == 2
+    t = db.begin()
+    cuts.clear()
+    t.exec([m.lock_pair("a")])  # the first batch of a transaction, nothing to commit yet
+    t.exec([m.bump(1, "a")], commit=True)
+
+
+def test_a_cut_in_the_middle_of_a_transaction_is_unavailable(plugin, database, proxied):
+    proxy, db = proxied
+    t = db.begin()
+    t.exec([m.bump(1, "a")])
+    proxy.on_client = lambda data: "cut_after"
+    st, e = status_of(t.exec, [m.bump(1, "a")])
+    assert st == "UNAVAILABLE", e
+    t.rollback()
+    proxy.on_client = None
+    assert value(plugin, database) == 0
+
+
+def test_round_trips_are_what_the_network_sees(proxied):
+    proxy, db = proxied
+    for calls in ([m.get_pair("a")], [m.bump(1, "a")], [m.bump(1, "a"), m.get_pair("a")]):
+        db.exec(calls)  # prepared from here on
+        before = proxy.flights
+        db.exec(calls)
+        assert proxy.flights - before == db.round_trips == 1
+    before = proxy.flights
+    t = db.begin()
+    t.exec([m.lock_pair("a")])
+    t.exec([m.bump(1, "a", affected=1)], commit=True)
+    assert proxy.flights - before == 2
+
+
+# -------------------------------------------------------- servers going away
+
+@pytest.fixture
+def own(plugin):
+    """A server that a test may stop."""
+    with PostgresServer() as server:
+        uri = server.create_database("d")
+        with open_db(plugin, uri) as db:
+            db.exec([m.once("a", 0, "")])
+            yield server, db
+
+
+def spread(db, n=4):
+    """Opens n pooled connections."""
+    txns = [db.begin() for _ in range(n)]
+    for t in txns:
+        t.exec([m.get_pair("a")])
+    for t in txns:
+        t.rollback()
+
+
+@pytest.mark.parametrize("how", ["restart", "kill", "terminate"])
+def test_stale_connections_are_not_an_error(own, how):
+    server, db = own
+    spread(db)
+    if how == "restart":
+        server.restart()
+    elif how == "kill":
+        server.kill()
+        server.start()
+    else:
+        server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'd'")
+        wait_for(lambda: server.psql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = 'd'") == "0", what="gone")
+    db.exec([m.bump(1, "a", affected=1)])
+    t = db.begin()
+    t.exec([m.lock_pair("a")])
+    t.exec([m.bump(1, "a")], commit=True)
+    assert db.exec([m.get_pair("a")])[0].rows == [(2, "")]
+
+
+def test_down_is_unavailable_within_the_deadline_and_comes_back(plugin, own):
+    server, db = own
+    server.stop()
+    start = time.monotonic()
+    st, e = status_of(db.exec, [m.bump(1, "a")], timeout=3)
+    assert st == "UNAVAILABLE" and time.monotonic() - start < 3
+    assert "Connection refused" in e.message and f"127.0.0.1:{server.port}" in e.message
+    assert status_of(db.exec, [m.get_pair("a")], timeout=3)[0] == "UNAVAILABLE"
+    assert status_of(db.health, 1000)[0] == "UNAVAILABLE"
+    server.start()
+    assert db.exec([m.bump(1, "a"), m.get_pair("a")])[1].rows == [(1, "")]
+    said = [line for _, line in plugin.logs]
+    assert sum("cannot connect" in line for line in said) == 1, said
+    assert sum("again" in line for line in said) == 1, said
+
+
+def test_shutdown_while_a_transaction_runs(own):
+    server, db = own
+    t = db.begin()
+    t.exec([m.bump(1, "a")])
+    server.restart()
+    st, e = status_of(t.exec, [m.bump(1, "a")], commit=True)
+    # Nothing was committed; whether that can be proved depends on what arrived.
+    assert st in ("UNAVAILABLE", "UNCERTAIN"), e
+    t.rollback()
+    assert db.exec([m.get_pair("a")])[0].rows == [(0, "")]
+
+
+def test_terminated_during_a_statement(own):
+    server, db = own
+    holder = db.begin()
+    holder.exec([m.lock_pair("a")])
+    t, box = in_thread(db.exec, [m.bump(1, "a"), m.get_pair("a")], timeout=20)
+    wait_for(lambda: waiting_locks(server, "d") == 1, what="it waits")
+    server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE wait_event_type = 'Lock'")
+    # The server's own word came ahead of COMMIT: nothing was applied, so the batch is
+    # run again on another connection and waits again.
+    wait_for(lambda: waiting_locks(server, "d") == 1 or box, what="it waits again")
+    holder.rollback()
+    t.join()
+    assert box[0][0] in ("OK", "UNAVAILABLE"), box
+    assert db.exec([m.get_pair("a")])[0].rows == [(1 if box[0][0] == "OK" else 0, "")]
+
+
+def test_full_of_connections(plugin, own):
+    server, _db = own
+    server.psql("CREATE ROLE few LOGIN PASSWORD 'p' CONNECTION LIMIT 1; GRANT ALL ON DATABASE d "
+                "TO few; GRANT ALL ON SCHEMA public TO few; GRANT ALL ON ALL TABLES IN SCHEMA "
+                "public TO few", "d")
+    uri = server.uri("d", "few", "p")
+    with open_db(plugin, uri, ensure=False) as db:
+        t = db.begin()
+        t.exec([m.get_pair("a")])
+        st, e = status_of(db.exec, [m.get_pair("a")], timeout=2)
+        assert st == "UNAVAILABLE" and e.sqlstate == "53300", e
+        assert "postgresql_connection_pool_size" in e.message
+        t.rollback()
+        db.exec([m.get_pair("a")])
+
+
+# ------------------------------------------------------------------- host lists
+
+def test_a_dead_and_a_mute_host_are_passed_over(plugin, pg, database):
+    mute = socket.create_server(("127.0.0.1", 0))
+    try:
+        hosts = f"127.0.0.1:{free_port()},127.0.0.1:{mute.getsockname()[1]},127.0.0.1:{pg.port}"
+        uri = (f"postgresql://postgres:{pg.password}@{hosts}/{name_of(database)}"
+               "?connect_timeout=1")
+        start = time.monotonic()
+        with open_db(plugin, uri) as db:
+            assert time.monotonic() - start < 5
+            start = time.monotonic()
+            spread(db, 5)  # the good one is remembered
+            assert time.monotonic() - start < 1
+            assert db.health().server.decode().endswith(str(pg.port))
+    finally:
+        mute.close()
+
+
+def test_no_host_at_all(plugin):
+    a, b = free_port(), free_port()
+    st, e = status_of(open_db, plugin, f"postgresql://u:sEcReT@127.0.0.1:{a},127.0.0.1:{b}/d")
+    assert st == "UNAVAILABLE"
+    assert "none of 2 hosts" in e.message and str(a) in e.message and str(b) in e.message
+    assert "sEcReT" not in e.message
+
+
+def test_failover_to_the_promoted_standby(plugin):
+    with PostgresServer() as primary:
+        name_of(primary.create_database("d"))
+        standby = primary.replica()
+        try:
+            standby.start()
+            hosts = f"127.0.0.1:{standby.port},127.0.0.1:{primary.port}"
+            uri = f"postgresql://postgres:{primary.password}@{hosts}/d"
+            with open_db(plugin, uri) as db:  # the standby comes first and is passed over
+                assert db.health().server.decode().endswith(str(primary.port))
+                db.exec([m.once("a", 0, "")])
+                spread(db)
+                lsn = primary.psql("SELECT pg_current_wal_lsn()")
+                wait_for(lambda: standby.psql(
+                    f"SELECT pg_last_wal_replay_lsn() >= '{lsn}'") == "t", what="caught up")
+                primary.kill()
+                standby.promote()
+                db.exec([m.bump(1, "a", affected=1)])
+                assert db.health().server.decode().endswith(str(standby.port))
+        finally:
+            standby.close()
+
+
+def test_a_demoted_primary_is_left(plugin):
+    """The old primary comes back as a standby while connections to it are pooled: a
+    pooler hides the restart."""
+    with PostgresServer() as primary:
+        primary.create_database("d")
+        standby = primary.replica()
+        try:
+            standby.start()
+            with PgBouncer(primary) as front:
+                uri = (f"postgresql://postgres:{primary.password}@127.0.0.1:{front.port},"
+                       f"127.0.0.1:{standby.port}/d")
+                with open_db(plugin, uri, ensure=True) as db:
+                    db.exec([m.once("a", 0, "")])
+                    spread(db)
+                    lsn = primary.psql("SELECT pg_current_wal_lsn()")
+                    wait_for(lambda: standby.psql(
+                        f"SELECT pg_last_wal_replay_lsn() >= '{lsn}'") == "t", what="caught up")
+                    standby.promote()
+                    primary.stop()
+                    with open(primary.data + "/standby.signal", "w", encoding="utf-8"):
+                        pass
+                    primary.start()
+                    wait_for(lambda: primary.psql("SELECT pg_is_in_recovery()") == "t",
+                             what="demoted")
+                    t = db.begin()
+                    st, e = status_of(t.exec, [m.lock_pair("a"), m.bump(1, "a")], commit=True,
+                                      timeout=20)
+                    if st != "OK":
+                        assert st == "UNAVAILABLE", e
+                        t.rollback()
+                        db.exec([m.bump(1, "a")], timeout=20)
+                    assert standby.rows("SELECT n FROM st_pair WHERE k = 'a'", "d") == [("1",)]
+        finally:
+            standby.close()
+
+
+def test_read_only_server_is_unavailable(plugin, pg, database):
+    with open_db(plugin, database) as db:
+        db.exec([m.once("a", 0, "")])
+        pg.psql(f"ALTER DATABASE {name_of(database)} SET default_transaction_read_only = on")
+        spread(db, 1)
+        with open_db(plugin, database, ensure=False) as other:
+            st, e = status_of(other.exec, [m.bump(1, "a")])
+            assert st == "UNAVAILABLE" and e.sqlstate == "25006", e
+            t = other.begin(RO)
+            assert t.exec([m.get_pair("a")], commit=True)[0].rows == [(0, "")]
+
+
+# --------------------------------------------------------------- prepared statements
+
+def test_a_pooler_that_mixes_connections_is_noticed(plugin, pg, database):
+    """With `on` behind a transaction pooler statements are missing or exist already; the
+    plugin then does without them."""
+    with PgBouncer(pg, pool_size=3) as front:
+        uri = front.uri(name_of(database))
+        with open_db(plugin, uri, postgresql_prepared_statements="on") as db:
+            db.exec([m.once.rows([("a", 0, ""), ("b", 0, "")])])
+            with open_db(plugin, uri, ensure=False,
+                         postgresql_prepared_statements="on") as other:
+                for _ in range(3):
+                    # Takes the server that knows db's statement, which then meets one
+                    # that does not, or that got it from somebody else.
+                    db.exec([m.bump(1, "a", affected=1)])
+                    t = other.begin()
+                    t.exec([m.bump(1, "b", affected=1)])
+                    db.exec([m.bump(1, "a", affected=1)])
+                    u = db.begin()
+                    u.exec([m.get_pair("a")])
+                    u.exec([m.bump(1, "a", affected=1)], commit=True)
+                    t.commit()
+                assert db.exec([m.get_pair("a"), m.get_pair("b")])[0].rows == [(9, "")]
+        assert any("does not keep prepared statements" in line for _, line in plugin.logs)
+
+
+def test_off_prepares_nothing(plugin, pg, database):
+    with open_db(plugin, database, postgresql_prepared_statements="off",
+                 postgresql_connection_pool_size=1) as db:
+        db.exec([m.once("a", 0, ""), m.get_pair("a")])
+        assert db.dump()["prepared_statements"] == "off"
+
+
+def test_tables_made_anew_under_prepared_statements(plugin, database):
+    with open_db(plugin, database, postgresql_connection_pool_size=1) as db:
+        for _ in range(3):
+            db.exec([m.once("a", 0, ""), m.get_pair("a")])
+            db.drop()
+            db.ensure()
+        assert db.exec([m.get_pair("a")])[0].rows == []
