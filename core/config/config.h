@@ -93,14 +93,11 @@ void config_unknown_keys(struct config *c, struct plugins *ps);
 int config_plugin_kv(const struct config *c, struct arena *a, stk_kv **kv, size_t *nkv,
                      struct str *err);
 
-/* The two that requests may call.
- * The plugin and keys of a tenant with this (merged) core_config: the engine
+/* Requests may call this one.  The plugin and keys of a tenant with this (merged) core_config: the engine
  * whose connection it names, else the base's, whose keys it then inherits. */
 int config_tenant_plugin(const struct config *c, struct plugins *ps, const json_t *core_config,
                          struct arena *a, const struct plugin **plugin, stk_kv **kv, size_t *nkv,
                          struct str *err);
-/* Whether key is an option of an installed plugin (which is loaded to tell). */
-bool config_is_plugin_key(struct plugins *ps, const char *key);
 
 /* The value for people: secrets and passwords in URIs are "***". */
 struct str config_option_show(const stk_option *o, const char *value, struct arena *a);

@@ -313,23 +313,6 @@ static bool has_prefix(struct str key, const char *name)
     return key.len > n.len && str_starts(key, n) && key.p[n.len] == '_';
 }
 
-bool config_is_plugin_key(struct plugins *ps, const char *key)
-{
-    struct arena a;
-    arena_init(&a);
-    const char *const *names;
-    size_t n = plugins_names(ps, &a, &names);
-    bool known = false;
-    for (size_t i = 0; i < n && !known; i++) {
-        const struct plugin *p;
-        struct str error;
-        known = has_prefix(str_z(key), names[i]) &&
-                plugins_load(ps, &a, names[i], &p, &error) == PLUGIN_OK && plugin_option(p, key);
-    }
-    arena_free(&a);
-    return known;
-}
-
 /* ---- keys nobody knows */
 
 static void try_all(struct nearest *n, const struct plugin *plugin)

@@ -151,7 +151,7 @@ static bool parse_int(struct str s, int64_t *v)
     if (str_i64(s, v))
         return true;
     double d;
-    if (!parse_real(s, &d) || d != floor(d) || fabs(d) > 9e15)
+    if (!parse_real(s, &d) || d > 9e15 || d < -9e15 || d != (double)(int64_t)d)
         return false;
     *v = (int64_t)d;
     return true;
