@@ -90,7 +90,7 @@ int cmd_stop(struct cli *cli)
 /* The configuration file a core was started with, from its command line. */
 static struct str config_of(struct arena *a, const struct config *config, pid_t pid)
 {
-    char text[8192];
+    char text[4096];
     FILE *f = fopen(str_printf(a, "/proc/%d/cmdline", (int)pid).p, "re");
     if (!f)
         return STR("unknown");

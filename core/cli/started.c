@@ -41,7 +41,7 @@ struct str started_write(struct arena *a, struct str state_dir, struct str host,
 /* A process id is only a hint after a crash: it must be one of our programs. */
 static bool runs(struct arena *a, pid_t pid)
 {
-    char exe[4096];
+    char exe[1024];
     if (pid <= 0 || (kill(pid, 0) && errno != EPERM))
         return false;
     ssize_t n = readlink(str_printf(a, "/proc/%d/exe", (int)pid).p, exe, sizeof(exe) - 1);
@@ -55,7 +55,7 @@ static bool runs(struct arena *a, pid_t pid)
 /* Fills *s from a file; false if it is none of ours or its core is gone. */
 static bool read_one(struct arena *a, struct str dir, const char *name, struct started *s)
 {
-    char text[4096];
+    char text[1024];
     const char *dash = strrchr(name, '-');
     int64_t pid = 0, port;
     if (name[0] == '.' || !dash || !str_i64(str_z(dash + 1), &port))
