@@ -43,6 +43,11 @@ QUERY(session_swap, UPDATE(SESSIONS),
            PUT(SESSIONS_USE_STATIC_KEY, 4)),
       WHERE(KEY_IS(5), EQ(SESSIONS_REFRESH_HASH2, 8)), PARAMS(9), NO_LIMIT,
       FLAGS(STK_QF_IDEMPOTENT));
+QUERY(session_promote, UPDATE(SESSIONS),
+      SETS(PUT(SESSIONS_REFRESH_HASH2, 0), PUT(SESSIONS_PREV_REFRESH_HASH2, 1),
+           PUT(SESSIONS_ROTATED_AT, 2), PUT(SESSIONS_EXPIRES_AT, 3)),
+      WHERE(KEY_IS(4), EQ(SESSIONS_REFRESH_HASH2, 7)), PARAMS(8), NO_LIMIT,
+      FLAGS(STK_QF_IDEMPOTENT));
 QUERY(session_set_user, UPDATE(SESSIONS),
       SETS(PUT(SESSIONS_USER_ID, 0), PUT(SESSIONS_REFRESH_HASH2, 1)), WHERE(KEY_IS(2)), PARAMS(5),
       NO_LIMIT, FLAGS(STK_QF_IDEMPOTENT));
@@ -104,6 +109,14 @@ stk_call *batch_session_swap(struct batch *b, const struct session_key *key, str
     return BATCH(b, q_session_swap, v_str(row->hash2), v_str(row->prev_hash2),
                  row->prev_hash2.p ? v_i64(row->rotated_at) : v_null(), v_i64(row->expires_at),
                  v_bool(row->use_static_key), KEY_VALUES(key), v_str(seen));
+}
+
+stk_call *batch_session_promote(struct batch *b, const struct session_key *key,
+                                const struct session_row *row)
+{
+    return BATCH(b, q_session_promote, v_str(row->hash2), v_str(row->prev_hash2),
+                 v_i64(row->rotated_at), v_i64(row->expires_at), KEY_VALUES(key),
+                 v_str(row->prev_hash2));
 }
 
 void batch_session_set_user(struct batch *b, const struct session_key *key, struct str user_id,

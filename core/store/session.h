@@ -28,6 +28,9 @@ bool session_row_of(const stk_call *call, struct session_row *row);
  * use_static_key if the stored hash2 is `seen`; affected tells. */
 stk_call *batch_session_swap(struct batch *b, const struct session_key *key, struct str seen,
                              const struct session_row *row);
+/* The same with prev_hash2 as what was seen; use_static_key stays. */
+stk_call *batch_session_promote(struct batch *b, const struct session_key *key,
+                                const struct session_row *row);
 /* Of a session just made: another user id, another first token. */
 void batch_session_set_user(struct batch *b, const struct session_key *key, struct str user_id,
                             struct str hash2);
