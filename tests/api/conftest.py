@@ -20,18 +20,20 @@ ASKED = [s for s in os.environ.get("STK_STORAGES", ",".join(STORAGES)).split(","
 
 @pytest.fixture(scope="session")
 def postgres():
-    """A PostgreSQL server of this run, whose own log must stay free of errors."""
+    """A PostgreSQL server of this run.  Its own log must stay free of errors but those by
+    which it tells of a duplicate or of a count that a transaction was made to check."""
     if not shutil.which("psql"):
         pytest.skip("no PostgreSQL on this machine")
     with PostgresServer() as server:
         yield server
-        assert server.log_errors() == []
+        assert [e for e in server.log_errors()
+                if "duplicate key value" not in e and "division by zero" not in e] == []
 
 
 @pytest.fixture
 def database(postgres):
     """The URI of a new, empty PostgreSQL database."""
-    return postgres.uri(postgres.create_database("db_" + uuid.uuid4().hex))
+    return postgres.create_database("db_" + uuid.uuid4().hex)
 
 
 @pytest.fixture(scope="session", params=[s for s in STORAGES if s in ASKED])
@@ -40,7 +42,7 @@ def storage(request):
     if request.param == "sqlite":
         return request.param, None
     server = request.getfixturevalue("postgres")
-    return request.param, server.uri(server.create_database("db_" + uuid.uuid4().hex))
+    return request.param, server.create_database("db_" + uuid.uuid4().hex)
 
 
 @pytest.fixture(scope="session")
