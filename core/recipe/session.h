@@ -90,8 +90,9 @@ struct session_scope {
     bool linked;        /* of all recipe users linked to it */
 };
 int session_list(struct ctx *c, const struct session_scope *scope, struct str **handles, size_t *n);
+/* *active_user: own id of the user, who counts as seen. */
 int session_revoke_user(struct ctx *c, const struct session_scope *scope, struct str **revoked,
-                        size_t *nrevoked);
+                        size_t *nrevoked, struct str *active_user);
 
 /* ---- shared by the parts of this recipe */
 

@@ -88,15 +88,16 @@ int session_revoke(struct ctx *c, const struct str *handles, size_t n, struct st
 struct found {
     struct session_handle *list;
     size_t n;
+    struct session_user user;
 };
 
 /* The user's ids, from the first storage that knows more than the one given. */
 static int all_ids(struct ctx *c, const struct session_scope *scope, struct storage **storages,
-                   size_t nstorages, struct str **ids, size_t *n)
+                   size_t nstorages, struct session_user *user, struct str **ids, size_t *n)
 {
     for (size_t i = 0; i < nstorages; i++) {
         int rc = session_user_ids(c, storages[i], c->tenant->app_id, scope->user_id, scope->linked,
-                                  ids, n);
+                                  user, ids, n);
         if (rc != RC_OK || *n > 1)
             return rc;
     }
@@ -111,7 +112,8 @@ static int find(struct ctx *c, const struct session_scope *scope, struct found *
     if (scope->all_tenants &&
         tenant_app_storages(c, c->tenant->app, &storages, &nstorages) != RC_OK)
         return RC_FAIL;
-    int rc = all_ids(c, scope, storages, nstorages, &ids, &nids);
+    struct session_user user = {.own_id = scope->user_id};
+    int rc = all_ids(c, scope, storages, nstorages, &user, &ids, &nids);
     struct found *parts = ARENA_ARRAY(c->arena, struct found, nstorages);
     int64_t now = clock_ms();
     size_t total = 0;
@@ -120,7 +122,8 @@ static int find(struct ctx *c, const struct session_scope *scope, struct found *
                                &parts[i].n);
         total += parts[i].n;
     }
-    *out = (struct found){.list = ARENA_ARRAY(c->arena, struct session_handle, total + 1)};
+    *out = (struct found){.list = ARENA_ARRAY(c->arena, struct session_handle, total + 1),
+                          .user = user};
     for (size_t i = 0; rc == RC_OK && i < nstorages; i++)
         for (size_t k = 0; k < parts[i].n; k++)
             if (scope->all_tenants || str_eq(parts[i].list[k].tenant_id, c->tenant->tenant_id))
@@ -142,7 +145,7 @@ int session_list(struct ctx *c, const struct session_scope *scope, struct str **
 }
 
 int session_revoke_user(struct ctx *c, const struct session_scope *scope, struct str **revoked,
-                        size_t *nrevoked)
+                        size_t *nrevoked, struct str *active_user)
 {
     struct found found;
     struct handles out = {.arena = c->arena};
@@ -151,5 +154,6 @@ int session_revoke_user(struct ctx *c, const struct session_scope *scope, struct
         rc = revoke_list(c, found.list, found.n, true, &out);
     *revoked = out.items;
     *nrevoked = out.n;
+    *active_user = found.user.own_id;
     return rc;
 }

@@ -94,17 +94,16 @@ static void add_id(struct str *ids, size_t *n, struct str id)
 }
 
 int session_user_ids(struct ctx *c, struct storage *s, struct str app_id, struct str id,
-                     bool linked, struct str **ids, size_t *n)
+                     bool linked, struct session_user *user, struct str **ids, size_t *n)
 {
-    struct session_user user;
-    int rc = session_user_find(c, s, app_id, id, &user);
+    int rc = session_user_find(c, s, app_id, id, user);
     if (rc != RC_OK)
         return rc;
     struct batch b;
     batch_init(&b, c);
     stk_call *logins = NULL;
-    if (linked && may_be_own(user.primary_own))
-        logins = BATCH(&b, q_session_logins_of, v_str(app_id), v_str(user.primary_own));
+    if (linked && may_be_own(user->primary_own))
+        logins = BATCH(&b, q_session_logins_of, v_str(app_id), v_str(user->primary_own));
     rc = storage_read(c, s, &b);
     if (rc != RC_OK)
         return rc;
@@ -112,8 +111,8 @@ int session_user_ids(struct ctx *c, struct storage *s, struct str app_id, struct
     *ids = ARENA_ARRAY(c->arena, struct str, 2 * (size_t)rows + 3);
     *n = 0;
     add_id(*ids, n, id);
-    add_id(*ids, n, user.own_id);
-    add_id(*ids, n, user.shown_id);
+    add_id(*ids, n, user->own_id);
+    add_id(*ids, n, user->shown_id);
     for (uint32_t i = 0; i < rows; i++) {
         add_id(*ids, n, cell_str(call_row(logins, i), 0));
         add_id(*ids, n, cell_str(call_row(logins, i), 1));

@@ -31,9 +31,10 @@ bool session_user_step(struct session_user_lookup *l, struct batch *b);
 int session_user_find(struct ctx *c, struct storage *s, struct str app_id, struct str id,
                       struct session_user *user);
 
-/* Every id under which sessions of this user may be stored, own and external; of
- * all recipe users linked to it if asked so.  The id itself is among them. */
+/* The user, and every id under which its sessions may be stored, own and
+ * external; of all recipe users linked to it if asked so.  The id itself is the
+ * first, and the only one if the storage does not know the user. */
 int session_user_ids(struct ctx *c, struct storage *s, struct str app_id, struct str id,
-                     bool linked, struct str **ids, size_t *n);
+                     bool linked, struct session_user *user, struct str **ids, size_t *n);
 
 #endif
