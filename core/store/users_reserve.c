@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reservations: a primary user holds every account (email, phone number, third
+ * party login) of its login methods in every tenant it is in; nobody else's
+ * primary user may.  The row's key says it all, so the primary key decides who
+ * was first; all of a user's are a range of key `user`. */
+#include "store/users.h"
+
+#include "store/query.h"
+
+#include <string.h>
+
+enum { CHUNK = 100 };
+
+QUERY(reservation_put, INSERT(ACCOUNT_RESERVATIONS),
+      SETS(PUT(ACCOUNT_RESERVATIONS_APP_ID, 0), PUT(ACCOUNT_RESERVATIONS_RKEY, 1),
+           PUT(ACCOUNT_RESERVATIONS_TENANT_ID, 2), PUT(ACCOUNT_RESERVATIONS_KIND, 3),
+           PUT(ACCOUNT_RESERVATIONS_USER_ID, 4)),
+      PARAMS(5), FLAGS(STK_QF_IF_ABSENT | STK_QF_IDEMPOTENT));
+enum { R_USER_ID, R_KIND };
+QUERY(reservation_owners, SELECT(ACCOUNT_RESERVATIONS),
+      OUT(ACCOUNT_RESERVATIONS_USER_ID, ACCOUNT_RESERVATIONS_KIND),
+      WHERE(EQ(ACCOUNT_RESERVATIONS_APP_ID, 0), IN(ACCOUNT_RESERVATIONS_RKEY, 1)), PARAMS(2),
+      NO_LIMIT);
+QUERY(reservation_delete, DELETE(ACCOUNT_RESERVATIONS),
+      WHERE(EQ(ACCOUNT_RESERVATIONS_APP_ID, 0), IN(ACCOUNT_RESERVATIONS_RKEY, 1),
+            EQ(ACCOUNT_RESERVATIONS_USER_ID, 2)),
+      PARAMS(3), NO_LIMIT, FLAGS(STK_QF_IDEMPOTENT));
+
+static const struct str kinds[] = {
+    [ACCOUNT_EMAIL] = {"email", 5},
+    [ACCOUNT_PHONE] = {"phone", 5},
+    [ACCOUNT_THIRD_PARTY] = {"tparty", 6},
+};
+
+void reservations_init(struct reservations *r, struct arena *a)
+{
+    *r = (struct reservations){.arena = a};
+}
+
+bool reservations_has(const struct reservations *r, struct str key)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (str_eq(r->list[i].key, key))
+            return true;
+    return false;
+}
+
+/* 0x1f separates: no id or address holds it. */
+static void reserve(struct reservations *r, struct str tenant_id, enum account_kind kind,
+                    struct str value)
+{
+    struct str key = str_printf(r->arena, "%.*s\x1f%.*s\x1f%.*s", STR_ARG(tenant_id),
+                                STR_ARG(kinds[kind]), STR_ARG(value));
+    if (reservations_has(r, key))
+        return;
+    if (r->n == r->cap) {
+        r->cap = r->cap ? r->cap * 2 : 8;
+        struct reservation *grown = ARENA_ARRAY(r->arena, struct reservation, r->cap);
+        if (r->n)
+            memcpy(grown, r->list, r->n * sizeof(*grown));
+        r->list = grown;
+    }
+    r->list[r->n++] = (struct reservation){key, tenant_id, kind};
+}
+
+static void reserve_method(struct reservations *r, struct str tenant_id,
+                           const struct login_method *m)
+{
+    if (m->email.p)
+        reserve(r, tenant_id, ACCOUNT_EMAIL, m->email);
+    if (m->phone.p)
+        reserve(r, tenant_id, ACCOUNT_PHONE, m->phone);
+    if (m->tp_id.p)
+        reserve(r, tenant_id, ACCOUNT_THIRD_PARTY,
+                str_printf(r->arena, "%.*s::%.*s", STR_ARG(m->tp_id), STR_ARG(m->tp_user_id)));
+}
+
+void reservations_of(struct reservations *r, const struct user *u, const struct str *tenants,
+                     size_t ntenants)
+{
+    for (size_t i = 0; tenants && i < ntenants; i++)
+        for (size_t m = 0; m < u->nmethods; m++)
+            reserve_method(r, tenants[i], &u->methods[m]);
+    for (size_t o = 0; !tenants && o < u->nmethods; o++)
+        for (size_t t = 0; t < u->methods[o].ntenants; t++)
+            for (size_t m = 0; m < u->nmethods; m++)
+                reserve_method(r, u->methods[o].tenants[t], &u->methods[m]);
+}
+
+struct reserve_calls batch_reserve(struct batch *b, struct str app_id, const struct reservations *r,
+                                   struct str user_id)
+{
+    struct arena *a = b->c->arena;
+    struct reserve_calls calls = {ARENA_ARRAY(a, stk_call *, r->n / CHUNK + 1), 0};
+    if (r->n == 0)
+        return calls;
+    stk_val *rows = ARENA_ARRAY(a, stk_val, r->n * 5);
+    struct str *keys = ARENA_ARRAY(a, struct str, r->n);
+    for (size_t i = 0; i < r->n; i++) {
+        const struct reservation *x = &r->list[i];
+        const stk_val row[] = {v_str(app_id), v_str(x->key), v_str(x->tenant_id),
+                               v_str(kinds[x->kind]), v_str(user_id)};
+        memcpy(rows + i * 5, row, sizeof(row));
+        keys[i] = x->key;
+    }
+    batch_add(b, &q_reservation_put, rows, r->n * 5);
+    for (size_t at = 0; at < r->n; at += CHUNK)
+        calls.calls[calls.n++] = BATCH(b, q_reservation_owners, v_str(app_id),
+                                       v_strs(a, keys + at, r->n - at < CHUNK ? r->n - at : CHUNK));
+    return calls;
+}
+
+static enum account_kind kind_of(struct str name)
+{
+    for (int k = ACCOUNT_EMAIL; k < ACCOUNT_THIRD_PARTY; k++)
+        if (str_eq(kinds[k], name))
+            return (enum account_kind)k;
+    return ACCOUNT_THIRD_PARTY;
+}
+
+struct str reserve_conflict(const struct reserve_calls *calls, struct str user_id,
+                            enum account_kind *kind)
+{
+    struct str owner = STR_NULL;
+    for (size_t i = 0; i < calls->n; i++) {
+        for (uint32_t r = 0; r < call_rows(calls->calls[i]); r++) {
+            const stk_val *row = call_row(calls->calls[i], r);
+            enum account_kind k = kind_of(cell_str(row, R_KIND));
+            if (str_eq(cell_str(row, R_USER_ID), user_id) || (owner.p && k != ACCOUNT_THIRD_PARTY))
+                continue;
+            owner = cell_str(row, R_USER_ID);
+            *kind = k;
+            if (k == ACCOUNT_THIRD_PARTY)
+                return owner;
+        }
+    }
+    return owner;
+}
+
+void batch_unreserve(struct batch *b, struct str app_id, const struct reservations *have,
+                     const struct reservations *keep, struct str user_id)
+{
+    struct arena *a = b->c->arena;
+    struct str *keys = ARENA_ARRAY(a, struct str, have->n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < have->n; i++)
+        if (!reservations_has(keep, have->list[i].key))
+            keys[n++] = have->list[i].key;
+    for (size_t at = 0; at < n; at += CHUNK)
+        BATCH(b, q_reservation_delete, v_str(app_id),
+              v_strs(a, keys + at, n - at < CHUNK ? n - at : CHUNK), v_str(user_id));
+}
