@@ -2,6 +2,7 @@
 /* Password hashes; see password.h. */
 #include "crypto/password.h"
 
+#include "base/permits.h"
 #include "config/settings.h"
 #include "core.h"
 #include "crypto/argon2.h"
@@ -66,7 +67,10 @@ static void verify(void *arg)
 static int run(struct ctx *c, enum hash_lane lane, void (*fn)(void *), struct work *w)
 {
     assert(!c->held);
-    if (hash_pool_run(c->core->hash_pool, lane, c->deadline_us, fn, w) < 0)
+    permit_pause(c);
+    int refused = hash_pool_run(c->core->hash_pool, lane, c->deadline_us, fn, w);
+    permit_resume(c);
+    if (refused)
         return ctx_fail_text(c, FAIL_UNAVAILABLE,
                              STR("Too many password hashes are waited for. Try again later"));
     return RC_OK;
