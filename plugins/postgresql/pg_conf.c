@@ -503,14 +503,14 @@ static void put(char *buf, size_t n, size_t *len, uint64_t *hash, const char *s)
     *len += add;
 }
 
-/* Writes the parts joined; where they do not fit, a hash ends the text. */
+/* Where the parts did not fit, a hash of all of them ends what did. */
 static void finish(char *buf, size_t n, size_t len, uint64_t hash)
 {
     if (len < n)
         return;
-    if (n > 20)
-        snprintf(buf + n - 18, 18, "~%016" PRIx64, hash);
-    buf[n - 1] = '\0';
+    size_t at = strlen(buf);
+    at = at < n - 18 ? at : n - 18;
+    snprintf(buf + at, n - at, "~%016" PRIx64, hash);
 }
 
 stk_status pg_conf_identity(const struct pg_conf *conf, char *data_id, char *pool_id, size_t n,

@@ -210,6 +210,10 @@ static stk_status connect_failed(const struct pg_place *at, const char *text, ui
                                    " ms. Check host and port, "
                                    "and that no firewall is between",
                            at->server, timeout_us / 1000);
+    if (says(text, "invalid sslmode value") || says(text, "invalid connection option") ||
+        says(text, "invalid value") || says(text, "invalid integer") || says(text, "invalid port"))
+        return stk_err_set(err, STK_E_CONFIG, PG_NAME ": %s. Correct postgresql_connection_uri",
+                           text);
     if (says(text, "could not translate host name") || says(text, "could not look up"))
         return stk_err_set(err, STK_E_UNAVAILABLE,
                            PG_NAME ": the host name of %s cannot be resolved. Check its spelling "
@@ -231,10 +235,6 @@ static stk_status connect_failed(const struct pg_place *at, const char *text, ui
                            PG_NAME ": %s takes no writes: %s. Start the primary, or name it in "
                                    "the list of hosts",
                            at->server, text);
-    if (says(text, "invalid sslmode") || says(text, "invalid connection option") ||
-        says(text, "invalid value") || says(text, "invalid integer") || says(text, "invalid port"))
-        return stk_err_set(err, STK_E_CONFIG, PG_NAME ": %s. Correct postgresql_connection_uri",
-                           text);
     return stk_err_set(err, STK_E_UNAVAILABLE,
                        PG_NAME ": cannot connect to %s: %s. Check that PostgreSQL runs there and "
                                "that host and port are right",
