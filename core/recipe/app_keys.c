@@ -28,7 +28,8 @@ enum {
     RELOAD_MS = 300000,      /* how old a set may be: keys deleted by hand go then */
     UNKNOWN_KEY_MS = 1000,   /* how often a token with an unknown key id may cause a read */
     AFTER_FAILURE_MS = 1000, /* how soon after a failed read the next is tried */
-    ROUNDS = 8               /* reads until this core or another has made what is missing */
+    LONGEST_WAIT_US = 30000000,
+    ROUNDS = 8 /* reads until this core or another has made what is missing */
 };
 
 enum want { WANT_STATIC = 1, WANT_RELOAD = 2 };
@@ -304,9 +305,12 @@ static bool fresh(const struct app_keys *keys, const struct app *app, unsigned w
     return age < RELOAD_MS && !successor_due(keys->core, app, &s->keys[0], now);
 }
 
-/* Waits for the thread that loads; false when the deadline has passed. */
+/* Waits for the thread that loads; false when the deadline (0: none was set) has
+ * passed. */
 static bool wait_loaded(struct app_keys *keys, uint64_t deadline_us)
 {
+    if (deadline_us == 0)
+        deadline_us = clock_us() + LONGEST_WAIT_US;
     struct timespec t = {.tv_sec = (time_t)(deadline_us / 1000000),
                          .tv_nsec = (long)(deadline_us % 1000000) * 1000};
     return pthread_cond_timedwait(&keys->loaded, &keys->lock, &t) == 0;
