@@ -9,7 +9,7 @@
 enum {
     PROGRESS_OPS = 20000,    /* virtual machine steps between looks at the clock */
     CHECKPOINT_PAGES = 1000, /* pages in the log before it is copied back */
-    RESTART_PAGES = 16000    /* pages before readers are waited for, to start it afresh */
+    RESTART_PAGES = 8000    /* pages before readers are waited for, to start it afresh */
 };
 
 static uint64_t now_us(const struct conn *c)
@@ -190,7 +190,7 @@ static stk_status set_up(struct conn *c, stk_err *err)
     if (!rc)
         rc = conn_run(c, "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;", err);
     if (!rc)
-        rc = conn_run(c, c->writer ? "PRAGMA journal_size_limit=67108864" : "PRAGMA query_only=ON",
+        rc = conn_run(c, c->writer ? "PRAGMA journal_size_limit=33554432" : "PRAGMA query_only=ON",
                       err);
     return rc;
 }

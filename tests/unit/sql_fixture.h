@@ -18,7 +18,7 @@
 
 /* ------------------------------------------------------------------ schema */
 
-enum { T_ITEM, T_COUNT, T_NTABLES };
+enum { F_ITEM, F_COUNT, F_NTABLES };
 enum { I_A, I_ID, I_N, I_FLAG, I_NOTE, I_BLOB, I_BODY, I_NCOLS };
 enum { C_K, C_S, C_N, C_V, C_NCOLS };
 
@@ -141,37 +141,37 @@ static const stk_keyset after_desc = {n_id, 2, 1, 1, 0, {0}}, from_asc = {n_id, 
 #define LIMIT(n) .limit_param = STK_NONE, .limit = (n)
 
 static const stk_query fix_query_table[Q_NQUERIES] = {
-    QUERY(Q_ITEM_INSERT, T_ITEM, STK_OP_INSERT, 7, "item_insert", SETS(item_all), ALL),
-    QUERY(Q_ITEM_GET, T_ITEM, STK_OP_SELECT, 2, "item_get", OUT(item_out), WHERE(by_pk), ALL),
-    QUERY(Q_ITEM_LOCK, T_ITEM, STK_OP_SELECT, 2, "item_lock", .flags = STK_QF_LOCK, OUT(page_out),
+    QUERY(Q_ITEM_INSERT, F_ITEM, STK_OP_INSERT, 7, "item_insert", SETS(item_all), ALL),
+    QUERY(Q_ITEM_GET, F_ITEM, STK_OP_SELECT, 2, "item_get", OUT(item_out), WHERE(by_pk), ALL),
+    QUERY(Q_ITEM_LOCK, F_ITEM, STK_OP_SELECT, 2, "item_lock", .flags = STK_QF_LOCK, OUT(page_out),
           WHERE(by_in), ALL),
-    QUERY(Q_ITEM_PAGE, T_ITEM, STK_OP_SELECT, 4, "item_page", OUT(page_out), WHERE(by_keyset),
+    QUERY(Q_ITEM_PAGE, F_ITEM, STK_OP_SELECT, 4, "item_page", OUT(page_out), WHERE(by_keyset),
           ORDER(n_desc), .keyset = &after_desc, .limit_param = 3),
-    QUERY(Q_ITEM_PAGE_ASC, T_ITEM, STK_OP_SELECT, 4, "item_page_asc", OUT(page_out),
+    QUERY(Q_ITEM_PAGE_ASC, F_ITEM, STK_OP_SELECT, 4, "item_page_asc", OUT(page_out),
           WHERE(by_keyset), ORDER(n_asc), .keyset = &from_asc, .limit_param = 3),
-    QUERY(Q_ITEM_PREFIX, T_ITEM, STK_OP_SELECT, 2, "item_prefix", OUT(page_out), WHERE(by_prefix),
+    QUERY(Q_ITEM_PREFIX, F_ITEM, STK_OP_SELECT, 2, "item_prefix", OUT(page_out), WHERE(by_prefix),
           ORDER(note_asc), LIMIT(100)),
-    QUERY(Q_ITEM_UPDATE, T_ITEM, STK_OP_UPDATE, 4, "item_update", SETS(item_change), WHERE(by_pk),
+    QUERY(Q_ITEM_UPDATE, F_ITEM, STK_OP_UPDATE, 4, "item_update", SETS(item_change), WHERE(by_pk),
           ALL),
-    QUERY(Q_ITEM_DELETE, T_ITEM, STK_OP_DELETE, 2, "item_delete", WHERE(by_pk), ALL),
-    QUERY(Q_ITEM_SWEEP, T_ITEM, STK_OP_DELETE, 2, "item_sweep", WHERE(by_old), ORDER(n_asc),
+    QUERY(Q_ITEM_DELETE, F_ITEM, STK_OP_DELETE, 2, "item_delete", WHERE(by_pk), ALL),
+    QUERY(Q_ITEM_SWEEP, F_ITEM, STK_OP_DELETE, 2, "item_sweep", WHERE(by_old), ORDER(n_asc),
           LIMIT(2)),
-    QUERY(Q_ITEM_CLAIM, T_ITEM, STK_OP_UPDATE, 4, "item_claim", SETS(item_flag), WHERE(by_flag),
+    QUERY(Q_ITEM_CLAIM, F_ITEM, STK_OP_UPDATE, 4, "item_claim", SETS(item_flag), WHERE(by_flag),
           ORDER(n_asc), .limit_param = 2),
-    QUERY(Q_ITEM_COUNT, T_ITEM, STK_OP_COUNT, 1, "item_count", WHERE(by_a), ALL),
-    QUERY(Q_ITEM_COUNT_CAP, T_ITEM, STK_OP_COUNT, 2, "item_count_cap", WHERE(by_a),
+    QUERY(Q_ITEM_COUNT, F_ITEM, STK_OP_COUNT, 1, "item_count", WHERE(by_a), ALL),
+    QUERY(Q_ITEM_COUNT_CAP, F_ITEM, STK_OP_COUNT, 2, "item_count_cap", WHERE(by_a),
           .limit_param = 1),
-    QUERY(Q_COUNT_UPSERT, T_COUNT, STK_OP_UPSERT, 4, "count_upsert", SETS(count_all), ALL),
-    QUERY(Q_COUNT_ABSENT, T_COUNT, STK_OP_INSERT, 4, "count_absent", .flags = STK_QF_IF_ABSENT,
+    QUERY(Q_COUNT_UPSERT, F_COUNT, STK_OP_UPSERT, 4, "count_upsert", SETS(count_all), ALL),
+    QUERY(Q_COUNT_ABSENT, F_COUNT, STK_OP_INSERT, 4, "count_absent", .flags = STK_QF_IF_ABSENT,
           SETS(count_all), ALL),
-    QUERY(Q_COUNT_GET, T_COUNT, STK_OP_SELECT, 2, "count_get", OUT(count_out), WHERE(by_count),
+    QUERY(Q_COUNT_GET, F_COUNT, STK_OP_SELECT, 2, "count_get", OUT(count_out), WHERE(by_count),
           ALL),
-    QUERY(Q_ITEM_NULLS, T_ITEM, STK_OP_SELECT, 1, "item_nulls", OUT(page_out), WHERE(by_null), ALL),
-    QUERY(Q_ITEM_RANGE, T_ITEM, STK_OP_SELECT, 4, "item_range", OUT(page_out), WHERE(by_range),
+    QUERY(Q_ITEM_NULLS, F_ITEM, STK_OP_SELECT, 1, "item_nulls", OUT(page_out), WHERE(by_null), ALL),
+    QUERY(Q_ITEM_RANGE, F_ITEM, STK_OP_SELECT, 4, "item_range", OUT(page_out), WHERE(by_range),
           ORDER(n_asc), ALL),
-    QUERY(Q_COUNT_PAGE, T_COUNT, STK_OP_SELECT, 2, "count_page", OUT(count_out), WHERE(by_k),
+    QUERY(Q_COUNT_PAGE, F_COUNT, STK_OP_SELECT, 2, "count_page", OUT(count_out), WHERE(by_k),
           ORDER(s_asc), .keyset = &after_s, LIMIT(3)),
-    QUERY(Q_COUNT_KEEP, T_COUNT, STK_OP_UPSERT, 4, "count_keep", SETS(count_keep), ALL),
+    QUERY(Q_COUNT_KEEP, F_COUNT, STK_OP_UPSERT, 4, "count_keep", SETS(count_keep), ALL),
 };
 
 static const stk_query *fix_queries[Q_NQUERIES];
@@ -185,7 +185,7 @@ static stk_catalog fix_catalog = {.size = sizeof(stk_catalog),
                                   .set_size = sizeof(stk_set),
                                   .order_size = sizeof(stk_order),
                                   .keyset_size = sizeof(stk_keyset),
-                                  .ntables = T_NTABLES,
+                                  .ntables = F_NTABLES,
                                   .nqueries = Q_NQUERIES,
                                   .tables = fix_tables,
                                   .queries = fix_queries};

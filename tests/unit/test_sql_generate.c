@@ -142,15 +142,15 @@ static void binds_and_names(void **state)
     assert_string_not_equal(st->name, stk_sql_stmt(s, Q_ITEM_PAGE, 0)->name);
     char name[64];
     uint16_t t, k;
-    stk_sql_key_name(s, T_ITEM, 1, name, sizeof name);
+    stk_sql_key_name(s, F_ITEM, 1, name, sizeof name);
     assert_string_equal(name, "st_t_item_note");
-    assert_true(stk_sql_find_key(s, "st_t_item_note", STK_NONE, &t, &k) && t == T_ITEM && k == 1);
-    assert_true(stk_sql_find_key(s, "st_t_count_pkey", STK_NONE, &t, &k) && t == T_COUNT && k == 0);
+    assert_true(stk_sql_find_key(s, "st_t_item_note", STK_NONE, &t, &k) && t == F_ITEM && k == 1);
+    assert_true(stk_sql_find_key(s, "st_t_count_pkey", STK_NONE, &t, &k) && t == F_COUNT && k == 0);
     assert_false(stk_sql_find_key(s, "other", STK_NONE, &t, &k));
     stk_sql_close(s);
     s = open_dialect(STK_SQL_MYSQL, NULL);
-    assert_true(stk_sql_find_key(s, "PRIMARY", T_COUNT, &t, &k) && t == T_COUNT && k == 0);
-    assert_true(stk_sql_find_key(s, "note", T_ITEM, &t, &k) && k == 1);
+    assert_true(stk_sql_find_key(s, "PRIMARY", F_COUNT, &t, &k) && t == F_COUNT && k == 0);
+    assert_true(stk_sql_find_key(s, "note", F_ITEM, &t, &k) && k == 1);
     stk_sql_close(s);
 }
 
@@ -386,7 +386,7 @@ static void expectations(void **state)
     assert_int_equal(stk_sql_expect(s, &c, &err), STK_OK);
     c.expect_n = 2;
     assert_int_equal(stk_sql_expect(s, &c, &err), STK_E_EXPECT);
-    assert_int_equal(err.table, T_ITEM);
+    assert_int_equal(err.table, F_ITEM);
     c.expect = STK_EXPECT_ROWS;
     assert_int_equal(stk_sql_expect(s, &c, &err), STK_OK);
     c.expect_n = 4;
@@ -500,18 +500,18 @@ static void strides_of_a_newer_core(void **state)
 static stk_status append(void *ud, const char *sql, stk_err *err)
 {
     (void)err;
-    strncat(ud, sql, 4000);
-    strcat(ud, ";\n");
+    size_t n = strlen(ud);
+    snprintf((char *)ud + n, 4096 - n, "%s;\n", sql);
     return STK_OK;
 }
 
 static void ddl_per_dialect(void **state)
 {
     (void)state;
-    char text[8192] = "";
+    char text[4096] = "";
     stk_err err = {.size = sizeof err};
     struct stk_sql *s = open_dialect(STK_SQL_POSTGRESQL, "app");
-    assert_int_equal(stk_sql_ddl_table(s, T_COUNT, append, text, &err), STK_OK);
+    assert_int_equal(stk_sql_ddl_table(s, F_COUNT, append, text, &err), STK_OK);
     assert_string_equal(text,
                         "CREATE TABLE IF NOT EXISTS \"app\".\"st_t_count\" (\n"
                         "    \"k\" VARCHAR(16) COLLATE \"C\" NOT NULL,\n"
@@ -519,7 +519,7 @@ static void ddl_per_dialect(void **state)
                         "    \"v\" VARCHAR(64) COLLATE \"C\",\n"
                         "    CONSTRAINT \"st_t_count_pkey\" PRIMARY KEY (\"k\", \"s\")\n);\n");
     text[0] = '\0';
-    stk_sql_ddl_table(s, T_ITEM, append, text, &err);
+    stk_sql_ddl_table(s, F_ITEM, append, text, &err);
     assert_non_null(strstr(text, "\"flag\" BOOLEAN NOT NULL"));
     assert_non_null(strstr(text, "\"blob\" BYTEA"));
     assert_non_null(strstr(text, "\"body\" TEXT,"));
@@ -532,16 +532,16 @@ static void ddl_per_dialect(void **state)
     stk_sql_close(s);
     s = open_dialect(STK_SQL_MYSQL, NULL);
     text[0] = '\0';
-    stk_sql_ddl_table(s, T_ITEM, append, text, &err);
+    stk_sql_ddl_table(s, F_ITEM, append, text, &err);
     assert_non_null(strstr(text, "`a` VARBINARY(64) NOT NULL"));
     assert_non_null(strstr(text, "`body` MEDIUMTEXT CHARACTER SET utf8mb4,"));
     assert_non_null(strstr(text, "    UNIQUE KEY `note` (`a`, `note`),\n    KEY `byn`"));
     stk_sql_close(s);
     s = open_dialect(STK_SQL_SQLITE, NULL);
     text[0] = '\0';
-    stk_sql_ddl_table(s, T_COUNT, append, text, &err);
+    stk_sql_ddl_table(s, F_COUNT, append, text, &err);
     assert_non_null(strstr(text, ") STRICT, WITHOUT ROWID;"));
-    stk_sql_ddl_table(s, T_ITEM, append, text, &err);
+    stk_sql_ddl_table(s, F_ITEM, append, text, &err);
     assert_non_null(strstr(text, ") STRICT;"));
     stk_sql_close(s);
 }
@@ -570,7 +570,7 @@ static void verify_names_what_is_missing(void **state)
     assert_int_equal(stk_sql_verify(s, r, "Do it.", &err), STK_E_SCHEMA);
     assert_string_equal(err.msg, "test: the schema lacks column st_t_item.note, key \"note\" of "
                                  "st_t_item, table st_t_count. Do it.");
-    assert_true(err.table == T_ITEM && err.column == I_NOTE);
+    assert_true(err.table == F_ITEM && err.column == I_NOTE);
     char text[4096] = "";
     assert_int_equal(stk_sql_ensure(s, r, append, text, &err), STK_OK);
     assert_non_null(strstr(text, "ALTER TABLE \"st_t_item\" ADD COLUMN \"note\" TEXT;\n"

@@ -137,7 +137,7 @@ static void refusals_name_what_is_wrong(void **state)
         stk_text("a"), stk_text("1"), stk_i64(1), stk_bool(0), stk_text("123456789012345678901"),
         stk_null(),    stk_null()};
     assert_int_equal(call1(db, NULL, Q_ITEM_INSERT, row, 1), STK_E_TOO_BIG);
-    assert_true(fix_last.err.table == T_ITEM && fix_last.err.column == I_NOTE);
+    assert_true(fix_last.err.table == F_ITEM && fix_last.err.column == I_NOTE);
     assert_int_equal(RES.status, STK_E_TOO_BIG);
     row[4] = stk_null();
     must(call1(db, NULL, Q_ITEM_INSERT, row, 1));
@@ -163,11 +163,11 @@ static void duplicates_name_the_key(void **state)
     const stk_val same_pk[] = {stk_text("a"), stk_text("1"), stk_i64(1), stk_bool(0),
                                stk_null(),    stk_null(),    stk_null()};
     assert_int_equal(call1(db, NULL, Q_ITEM_INSERT, same_pk, 1), STK_E_DUPLICATE);
-    assert_true(fix_last.err.table == T_ITEM && fix_last.err.key == 0 && fix_last.err.call == 0);
+    assert_true(fix_last.err.table == F_ITEM && fix_last.err.key == 0 && fix_last.err.call == 0);
     const stk_val same_note[] = {stk_text("a"), stk_text("4"), stk_i64(1), stk_bool(0),
                                  stk_text("x"), stk_null(),    stk_null()};
     assert_int_equal(call1(db, NULL, Q_ITEM_INSERT, same_note, 1), STK_E_DUPLICATE);
-    assert_true(fix_last.err.table == T_ITEM && fix_last.err.key == 1);
+    assert_true(fix_last.err.table == F_ITEM && fix_last.err.key == 1);
     assert_true(fix_last.err.native != 0);
     assert_null(strstr(fix_last.err.msg, "'x'"));
     assert_int_equal(call1(db, NULL, Q_ITEM_UPDATE,

@@ -425,7 +425,31 @@ static void full_disk_loses_nothing(void **state)
     plugin->close(db);
 }
 
-/* Readers never pause, yet the log is copied back and started afresh. */
+static void *read_in_transactions(void *arg)
+{
+    struct work *w = arg;
+    while (atomic_load(w->wins) == 0) {
+        stk_err err = {.size = sizeof err};
+        stk_txn *t = NULL;
+        if (plugin->begin(w->db, STK_TXN_RO, 0, &t, &err)) {
+            atomic_fetch_add(w->errors, 1);
+            continue;
+        }
+        for (int i = 0; i < 20; i++) {
+            struct run r;
+            run_init(&r);
+            run_add(&r, Q_ITEM_GET, KEY("1"), 1);
+            if (run_exec(&r, w->db, t, 0))
+                atomic_fetch_add(w->errors, 1);
+            run_done(&r);
+            sched_yield();
+        }
+        plugin->rollback(t);
+    }
+    return NULL;
+}
+
+/* There is always a snapshot in use, yet the log is started afresh. */
 static void log_stays_bounded(void **state)
 {
     (void)state;
@@ -435,10 +459,10 @@ static void log_stays_bounded(void **state)
     stk_db *db = fix_open();
     put_item(db, "1", 1, NULL);
     atomic_int errors = 0, stop = 0;
-    struct work w[2];
-    for (int i = 0; i < 2; i++) {
+    struct work w[4];
+    for (int i = 0; i < 4; i++) {
         w[i] = (struct work){.db = db, .errors = &errors, .wins = &stop};
-        pthread_create(&w[i].thread, NULL, read_all_the_time, &w[i]);
+        pthread_create(&w[i].thread, NULL, read_in_transactions, &w[i]);
     }
     static char body[4999], ids[256][16];
     memset(body, 'x', sizeof body);
@@ -456,10 +480,10 @@ static void log_stays_bounded(void **state)
         peak = st.st_size > peak ? st.st_size : peak;
     }
     atomic_store(&stop, 1);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 4; i++)
         pthread_join(w[i].thread, NULL);
     assert_int_equal(errors, 0);
-    assert_true(peak < 100 * 1000 * 1000); /* 160 MB were written */
+    assert_true(peak < 60 * 1000 * 1000); /* 160 MB were written */
     plugin->close(db);
 }
 
