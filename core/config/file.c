@@ -170,23 +170,39 @@ void config_file_text(struct config *c, struct str text)
                      r.line);
 }
 
-void config_file_read(struct config *c, const char *path)
+/* The whole file, to be freed by the caller; NULL after an error. */
+static char *slurp(struct config *c, const char *path, size_t *n)
 {
     FILE *f = fopen(path, "re");
-    char *text = NULL;
     if (!f) {
         config_error(c, "cannot read the configuration %s: %s", path, strerror(errno));
-        return;
+        return NULL;
     }
-    text = arena_alloc(&c->arena, MAX_FILE + 1);
-    size_t n = fread(text, 1, MAX_FILE + 1, f);
+    char *text = NULL;
+    size_t cap = 16 * 1024;
+    *n = 0;
+    do {
+        cap *= 2;
+        text = mem_realloc(text, cap);
+        *n += fread(text + *n, 1, cap - *n, f);
+    } while (*n == cap && cap < MAX_FILE);
     if (ferror(f))
         config_error(c, "cannot read the configuration %s: %s", path, strerror(errno));
-    else if (n > MAX_FILE)
+    else if (!feof(f))
         config_error(c, "the configuration %s is larger than 1 MiB", path);
-    else if (memchr(text, '\0', n))
+    else if (memchr(text, '\0', *n))
         config_error(c, "the configuration %s is not a text file", path);
-    else
-        config_file_text(c, str_make(text, n));
     fclose(f);
+    return text;
+}
+
+void config_file_read(struct config *c, const char *path)
+{
+    size_t n, errors = c->nerrors;
+    char *text = slurp(c, path, &n);
+    if (text && c->nerrors == errors)
+        config_file_text(c, str_make(text, n));
+    if (text)
+        explicit_bzero(text, n);
+    mem_free(text);
 }

@@ -36,7 +36,7 @@ void nearest_try(struct nearest *n, const char *name)
     if (s.len > MAX_NAME || n->key.len > MAX_NAME)
         return;
     size_t d = distance(n->key, s);
-    size_t limit = 1 + n->key.len / 5;
+    size_t limit = n->key.len < 4 ? 1 : 2 + n->key.len / 8;
     if (d <= limit && (!n->best || d < n->distance)) {
         n->best = name;
         n->distance = d;
