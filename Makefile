@@ -98,6 +98,13 @@ plugins := $(sort $(foreach d,$(wildcard plugins/*),$(if $(wildcard $(d)/*.c),$(
 $(foreach p,$(plugins),$(eval $(call stk-plugin,$(p),plugins/$(p),migration_scripts/$(p))))
 plugin_sos := $(foreach p,$(plugins),$($(p)_so))
 
+# Plugins that only tests load: tests/plugins/NAME/build.mk sets flags, calls
+# stk-plugin with $(O)/tests/plugins as the fourth argument and adds its NAME to
+# test_plugins.
+test_plugins :=
+include $(sort $(wildcard tests/plugins/*/build.mk))
+test_plugin_sos = $(foreach p,$(test_plugins),$($(p)_so))
+
 # ------------------------------------------------------------------- units
 
 unit_srcs := $(sort $(wildcard tests/unit/test_*.c))

@@ -45,7 +45,7 @@ run: deps
 
 # ------------------------------------------------------------------- tests
 
-units: all $(unit_bins)
+units: all $(unit_bins) $(test_plugin_sos)
 
 unit: units
 	@tests/run -O $(O) -k '$(K)' unit
@@ -63,20 +63,23 @@ san = STK_TOOLS=$(abspath $(O)) STK_HEAVY=0
 
 test-asan: test-env
 	+@$(again)/asan SAN=address,undefined $(parallel) units
-	@$(san) tests/run -O $(O)/asan -k '$(K)' $(or $(PARTS),unit conformance api)
+	@$(san) STK_SAN=address tests/run -O $(O)/asan -k '$(K)' $(or $(PARTS),unit conformance api)
 
 test-tsan: test-env
 	+@$(again)/tsan SAN=thread $(parallel) units
-	@$(san) STK_PYTEST_ARGS='$(if $(K),,-m concurrent)' \
+	@$(san) STK_SAN=thread STK_PYTEST_ARGS='$(if $(K),,-m concurrent)' \
 	    tests/run -O $(O)/tsan -k '$(K)' $(or $(PARTS),unit conformance api)
 
-bench: all test-env
-	@if [ -x tests/bench/run ]; then O=$(abspath $(O)) STK_BUILD=$(abspath $(O)) tests/bench/run; \
-	else echo 'bench: tests/bench/run is missing'; exit 1; fi
+bench:
+	@CC='$(CC)' DEPS='$(DEPS)' scripts/deps build bench servers
+	@scripts/test-env $(O)
+	+@$(again) $(parallel) all
+	@STK_SRC='$(CURDIR)' STK_BUILD='$(abspath $(O))' $(O)/venv/bin/python tests/bench/run $(ARGS)
 
 # -------------------------------------------------------------------- lint
 
-lint_c := $(core_srcs) $(conform_srcs) $(stk_kit_srcs) $(foreach p,$(plugins),$($(p)_srcs)) $(unit_srcs)
+lint_c := $(core_srcs) $(conform_srcs) $(stk_kit_srcs) \
+    $(foreach p,$(plugins) $(test_plugins),$($(p)_srcs)) $(unit_srcs)
 format_files = $(shell find core sdk plugins tests -name '*.[ch]' 2>/dev/null | sort)
 lint_cppflags := -D_GNU_SOURCE -DSTK_CORE_VERSION='"0"' -DSTK_NMIGRATIONS=1 \
     -Icore -Isdk/include -Isdk/sql -Isdk/conform -Itests/unit
@@ -93,7 +96,7 @@ lint-format:
 	    | sort -u -t: -k1,1 | tee $(O)/lint-format.txt; test ! -s $(O)/lint-format.txt
 
 lint-rules:
-	@scripts/lint-rules $(wildcard $(plugin_sos))
+	@scripts/lint-rules $(wildcard $(plugin_sos) $(test_plugin_sos))
 
 lint-cppcheck:
 	@mkdir -p $(O)/cppcheck
@@ -102,7 +105,8 @@ lint-cppcheck:
 	    --template='{file}:{line}: {severity}: {message} [{id}]' $(lint_cppflags) $(lint_c)
 
 # One mark a file, so that only what changed is looked at again.
-tidy_marks := $(lint_c:%.c=$(O)/tidy/%.ok)
+# Tests are left to the compiler, cppcheck and the sanitizers.
+tidy_marks := $(patsubst %.c,$(O)/tidy/%.ok,$(filter-out $(unit_srcs),$(lint_c)))
 lint-tidy: $(tidy_marks)
 
 $(O)/tidy/%.ok: %.c .clang-tidy

@@ -8,8 +8,9 @@
 #     all: $(NAME_so)
 #
 # stk-plugin takes the name, the folder of the .c files and (optional) the
-# folder of the NNN_*.sql or NNN_*.json scripts, and makes $(O)/plugins/NAME.so,
-# also in the variable NAME_so.  Set before the call, where needed:
+# folder of the NNN_*.sql or NNN_*.json scripts, and makes $(O)/plugins/NAME.so
+# (or NAME.so in the folder given fourth), also in the variable NAME_so.  Set
+# before the call, where needed:
 #     NAME_pkgs    pkg-config packages of the client library
 #     NAME_cflags  more compiler flags
 #     NAME_libs    more libraries
@@ -50,7 +51,7 @@ $(1)_srcs := $$(sort $$(wildcard $(2)/*.c $(2)/*/*.c))
 $(1)_scripts := $$(if $(3),$$(sort $$(wildcard $(3)/[0-9][0-9][0-9]_*.sql $(3)/[0-9][0-9][0-9]_*.json)))
 $(1)_objs := $$(patsubst $(2)/%.c,$$(O)/obj/plugin-$(1)/%.o,$$($(1)_srcs))
 $(1)_kit := $$(if $$($(1)_nokit),,$$(stk_kit))
-$(1)_so := $$(O)/plugins/$(1).so
+$(1)_so := $$(if $(4),$(4),$$(O)/plugins)/$(1).so
 
 # Depends on the generated file for STK_NMIGRATIONS.
 $$(O)/obj/plugin-$(1)/%.o: $(2)/%.c $$(O)/gen/$(1)_migrations.c $$(STK_STAMP)
