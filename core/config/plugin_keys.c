@@ -225,8 +225,8 @@ static int collect(const struct config *c, const struct option_value *base,
         struct option_value v;
         if (find_option(base ? &base[i] : NULL, o, core_config, a, &v, err))
             return RC_FAIL;
-        if (!v.text.p || (o->flags & STK_OPT_IGNORED) ||
-            (v.is_default && (o->flags & STK_OPT_REFUSED)))
+        bool refused_empty = (o->flags & STK_OPT_REFUSED) && (v.is_default || v.text.len == 0);
+        if (!v.text.p || (o->flags & STK_OPT_IGNORED) || refused_empty)
             continue;
         if (check_option(o, v.where, path_base(c, &v), &v.text, a, err))
             return RC_FAIL;
@@ -412,9 +412,9 @@ struct str config_mask_uri(struct str uri, struct arena *a)
 
 struct str config_option_show(const stk_option *o, const char *value, struct arena *a)
 {
-    if (o->flags & STK_OPT_SECRET)
-        return STR("***");
     if (o->type == STK_OPT_URI)
         return config_mask_uri(str_z(value), a);
+    if (o->flags & STK_OPT_SECRET)
+        return STR("***");
     return str_dup(a, str_z(value));
 }

@@ -102,11 +102,20 @@ bool choice_next(const char **rest, struct str *item)
 /* A choice is stored as its index; enums are int-sized here. */
 _Static_assert(sizeof(enum setting_hash_alg) == sizeof(unsigned), "choices are stored as unsigned");
 
+static int64_t processors(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? n : 1;
+}
+
 static void set_default(struct settings *draft, const struct setting *k)
 {
     void *m = setting_member(draft, k);
     switch (k->type) {
-    case SETTING_INT: *(int64_t *)m = strtoll(k->dflt, NULL, 10); break;
+    case SETTING_INT:
+        *(int64_t *)m =
+            m == &draft->bulk_migration_parallelism ? processors() : strtoll(k->dflt, NULL, 10);
+        break;
     case SETTING_REAL: *(double *)m = strtod(k->dflt, NULL); break;
     case SETTING_BOOL: *(bool *)m = k->dflt[0] == 't'; break;
     case SETTING_TEXT: *(struct str *)m = str_z(k->dflt); break;
@@ -119,8 +128,6 @@ void settings_defaults(struct settings *draft)
     memset(draft, 0, sizeof(*draft));
     for (size_t i = 0; i < NKEYS; i++)
         set_default(draft, &table[i]);
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    draft->bulk_migration_parallelism = n > 0 ? n : 1;
 }
 
 void settings_draft(struct settings *draft, const struct settings *s)

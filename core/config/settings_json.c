@@ -209,7 +209,7 @@ struct str settings_show(const struct settings *s, const struct setting *k, stru
     case SETTING_INT: return str_printf(a, "%" PRId64, *(const int64_t *)m);
     case SETTING_REAL: return str_printf(a, "%.15g", *(const double *)m);
     case SETTING_BOOL: return *(const bool *)m ? STR("true") : STR("false");
-    case SETTING_CHOICE: return choice_text(k, *(const unsigned *)m);
+    case SETTING_CHOICE: return str_dup(a, choice_text(k, *(const unsigned *)m));
     case SETTING_TEXT: break;
     }
     struct str text = *(const struct str *)m;
