@@ -9,7 +9,7 @@
 enum {
     PROGRESS_OPS = 20000,    /* virtual machine steps between looks at the clock */
     CHECKPOINT_PAGES = 1000, /* pages in the log before it is copied back */
-    RESTART_PAGES = 8000    /* pages before readers are waited for, to start it afresh */
+    RESTART_PAGES = 8000     /* pages before readers are waited for, to start it afresh */
 };
 
 static uint64_t now_us(const struct conn *c)
@@ -168,6 +168,11 @@ static stk_status set_wal(struct conn *c, stk_err *err)
         if ((rc & 0xFF) == SQLITE_BUSY && !on_busy(c, count))
             break;
     }
+    if ((rc & 0xFF) == SQLITE_CANTOPEN || (rc & 0xFF) == SQLITE_READONLY)
+        return stk_err_set(err, STK_E_CONFIG,
+                           "sqlite: the write-ahead log cannot be made beside %s. Make its folder "
+                           "writable for user %u or set sqlite_path.",
+                           c->db->path, (unsigned)geteuid());
     return conn_error(c, rc, "switching to WAL", err);
 }
 
@@ -328,8 +333,9 @@ stk_status conn_run(struct conn *c, const char *sql, stk_err *err)
 sqlite3_stmt *conn_stmt(struct conn *c, uint16_t query, uint8_t slot, stk_err *err)
 {
     sqlite3_stmt **place = &c->stmts[(size_t)query * STK_SQL_SLOTS + slot];
-    if (*place)
-        return *place;
+    sqlite3_stmt *ready = *place;
+    if (ready)
+        return ready;
     const struct stk_sql_stmt *st = stk_sql_stmt(c->db->sql, query, slot);
     if (!st) {
         stk_err_nomem(err);

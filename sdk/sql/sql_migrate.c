@@ -246,7 +246,7 @@ struct teller {
 
 static void tell(struct teller *t)
 {
-    if (t->fn && t->fn(t->ud, &t->p))
+    if (t && t->fn && t->fn(t->ud, &t->p))
         t->stop = true;
 }
 

@@ -2,6 +2,8 @@
 /* The SQLite plugin through its .so: every operation, type and predicate. */
 #include "sql_plugin_fixture.h"
 
+#include <sys/wait.h>
+
 /* ---------------------------------------------------------------- opening */
 
 static stk_status try_open(const char *path, stk_err *err)
@@ -32,6 +34,46 @@ static void open_refuses_with_reasons(void **state)
     assert_int_equal(try_open(fix_path("text"), &err), STK_E_CONFIG);
     assert_non_null(strstr(err.msg, "no SQLite database"));
     assert_int_equal(try_open(fix_path("text/below.db"), &err), STK_E_CONFIG);
+}
+
+/* In a child, as a user whom file modes concern. */
+static void open_tells_of_missing_rights(void **state)
+{
+    (void)state;
+    static const struct {
+        mode_t folder, file;
+        stk_status want;
+        const char *text;
+    } cases[] = {{0555, 0666, STK_E_CONFIG, "Make its folder writable"},
+                 {0555, 0, STK_E_CONFIG, "Make its folder writable"},
+                 {0755, 0444, STK_E_READ_ONLY, "cannot be written by user"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char folder[100], file[120];
+        snprintf(folder, sizeof folder, "%s/%zu", fix_dir, i);
+        snprintf(file, sizeof file, "%s/t.db", folder);
+        assert_int_equal(mkdir(folder, 0755) | chmod(fix_dir, 0755), 0);
+        if (cases[i].file) {
+            assert_int_equal(mknod(file, S_IFREG | 0600, 0), 0);
+            assert_int_equal(chmod(file, cases[i].file), 0);
+        }
+        assert_int_equal(chmod(folder, cases[i].folder), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+            stk_err err = {.size = sizeof err};
+            if (geteuid() == 0 && setuid(65534))
+                _exit(2);
+            stk_status rc = try_open(file, &err);
+            if (rc != cases[i].want || !strstr(err.msg, cases[i].text)) {
+                print_message("%d: %s\n", rc, err.msg);
+                _exit(1);
+            }
+            _exit(0);
+        }
+        int status;
+        waitpid(pid, &status, 0);
+        assert_int_equal(status, 0);
+        chmod(folder, 0755);
+    }
 }
 
 static void open_makes_folder_and_file(void **state)
@@ -403,6 +445,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(open_refuses_with_reasons),
+        TEST(open_tells_of_missing_rights),
         TEST(open_makes_folder_and_file),
         TEST(identity_is_the_real_file),
         TEST(values_come_back_as_they_went),
