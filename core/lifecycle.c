@@ -120,14 +120,18 @@ static enum start_result open_storage(struct core *core, struct config *config,
     return status == STK_E_CONFIG ? START_CONFIG : START_FAILED;
 }
 
+/* In an arena of its own: what it holds refers to tenants and storages. */
 static enum start_result load_tenants(struct core *core, struct arena *a, struct str *error)
 {
-    struct ctx c = {.core = core, .arena = a, .deadline_us = clock_us() + FIRST_READS_US};
+    struct arena work;
+    arena_init(&work);
+    struct ctx c = {.core = core, .arena = &work, .deadline_us = clock_us() + FIRST_READS_US};
     core->registry = registry_new(core, &multitenancy_hooks);
-    if (multitenancy_bootstrap(&c) == RC_OK)
-        return START_OK;
-    *error = c.fail_text;
-    return START_FAILED;
+    int rc = multitenancy_bootstrap(&c);
+    if (rc != RC_OK)
+        *error = str_dup(a, c.fail_text);
+    arena_free(&work);
+    return rc == RC_OK ? START_OK : START_FAILED;
 }
 
 /* ---- threads */
