@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of tests over HTTP: one core for each storage and run, one app for each test.
+
+`core` and `app` are parametrised over the storages, so a test that takes one runs on all
+of them.  STK_STORAGES (a comma list) narrows them down.
+"""
+
+import os
+import shutil
+import uuid
+
+import pytest
+
+from core import Core
+from servers import PostgresServer
+
+STORAGES = ["sqlite", "postgresql"]
+ASKED = [s for s in os.environ.get("STK_STORAGES", ",".join(STORAGES)).split(",") if s]
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server of this run.  Its own log must stay free of errors but those by
+    which it tells of a duplicate or of a count that a transaction was made to check."""
+    if not shutil.which("psql"):
+        pytest.skip("no PostgreSQL on this machine")
+    with PostgresServer() as server:
+        yield server
+        assert [e for e in server.log_errors()
+                if "duplicate key value" not in e and "division by zero" not in e] == []
+
+
+@pytest.fixture
+def database(postgres):
+    """The URI of a new, empty PostgreSQL database."""
+    return postgres.create_database("db_" + uuid.uuid4().hex)
+
+
+@pytest.fixture(scope="session", params=[s for s in STORAGES if s in ASKED])
+def storage(request):
+    """The name of the storage and the URI of an empty database (None for SQLite)."""
+    if request.param == "sqlite":
+        return request.param, None
+    server = request.getfixturevalue("postgres")
+    return request.param, server.create_database("db_" + uuid.uuid4().hex)
+
+
+@pytest.fixture(scope="session")
+def core(storage):
+    with Core(uri=storage[1]) as c:
+        yield c
+
+
+@pytest.fixture
+def app(core):
+    return core.app()
