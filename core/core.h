@@ -20,6 +20,7 @@ struct core {
     struct active *active;             /* recipe/active.h: who was marked active lately */
     struct jobs *jobs;                 /* jobs/jobs.h */
     struct http_server *http;          /* http/server.h */
+    struct permits *permits;           /* base/permits.h: requests that run at once */
     struct stats *stats;               /* recipe/stats.h: requests per second */
     bool test_mode;
     int64_t started_ms;

@@ -35,6 +35,9 @@ enum fail_kind {
     FAIL_UNAVAILABLE   /* 503 */
 };
 
+/* Whether this request counts among those that run; see base/permits.h. */
+enum permit { PERMIT_NONE = 0, PERMIT_HELD, PERMIT_PAUSED };
+
 struct ctx {
     struct core *core;
     struct arena *arena;
@@ -46,6 +49,7 @@ struct ctx {
     uint16_t dup_table, dup_key; /* after RC_DUPLICATE */
     void *held;                  /* the storage whose connection this thread holds, or NULL */
     uint32_t round_trips, statements, batches; /* spent so far */
+    enum permit permit;
 };
 
 #define CDI(major, minor) ((major)*1000 + (minor))

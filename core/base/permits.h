@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Work permits: how many requests run at once, however many connections are
+ * open.  Who waits for something slow that is not this process's own work (a
+ * password hash) gives its permit back meanwhile.
+ *
+ * Thread-safe.  Waiters are served in order of arrival; one that comes back
+ * from a pause goes before those that have not begun. */
+#ifndef CORE_BASE_PERMITS_H
+#define CORE_BASE_PERMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ctx;
+struct permits;
+
+struct permits *permits_new(unsigned n);
+/* Nobody holds or waits for one. */
+void permits_free(struct permits *p);
+
+/* Waits until the deadline (monotonic microseconds) for a permit. */
+bool permit_take(struct permits *p, uint64_t deadline_us);
+void permit_give(struct permits *p);
+
+/* Around a wait of the request that runs in c.  Nothing where it holds none (a
+ * job, a test).  After its deadline it goes on without one: it has little left
+ * to do but to say so. */
+void permit_pause(struct ctx *c);
+void permit_resume(struct ctx *c);
+
+#endif
