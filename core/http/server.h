@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The HTTP server: civetweb's threads, one a connection, around the router.
+ * civetweb serves nothing by itself: no files, no forms, no scripts. */
+#ifndef CORE_HTTP_SERVER_H
+#define CORE_HTTP_SERVER_H
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "core.h"
+
+struct http_server;
+
+/* Listens where core->settings say and makes core->permits.  NULL: *error, in
+ * the arena, says why not. */
+struct http_server *http_server_start(struct core *core, struct arena *a, struct str *error);
+/* Refuses new connections, lets requests that run end for 10 s, then ends all
+ * threads and frees.  Waits without limit for a request that does not end by
+ * itself then: the caller's watchdog decides what becomes of it. */
+void http_server_stop(struct http_server *s);
+int http_server_port(const struct http_server *s);
+
+#endif
