@@ -218,8 +218,7 @@ stk_call *batch_user_data_leave(struct batch *b, struct str app_id, struct str t
 
 /* ---- last active: in the storage of the app */
 void batch_last_active(struct batch *b, struct str app_id, struct str user_id, int64_t now);
-/* Of at most 100 ids. */
-void batch_last_active_delete(struct batch *b, struct str app_id, const struct str *ids, size_t n);
+void batch_last_active_delete(struct batch *b, struct str app_id, struct str id);
 int last_active_count(struct ctx *c, struct storage *s, struct str app_id, int64_t since,
                       int64_t *n);
 

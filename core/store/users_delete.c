@@ -42,7 +42,7 @@ QUERY(last_active_put, UPSERT(USER_LAST_ACTIVE),
            PUT(USER_LAST_ACTIVE_LAST_ACTIVE, 2)),
       PARAMS(3), FLAGS(STK_QF_IDEMPOTENT));
 QUERY(last_active_delete, DELETE(USER_LAST_ACTIVE),
-      WHERE(EQ(USER_LAST_ACTIVE_APP_ID, 0), IN(USER_LAST_ACTIVE_USER_ID, 1)), PARAMS(2), NO_LIMIT,
+      WHERE(EQ(USER_LAST_ACTIVE_APP_ID, 0), EQ(USER_LAST_ACTIVE_USER_ID, 1)), PARAMS(2), NO_LIMIT,
       FLAGS(STK_QF_IDEMPOTENT));
 /* A range of key `last_active`: O(users active since then). */
 QUERY(last_active_count, COUNT(USER_LAST_ACTIVE),
@@ -92,9 +92,9 @@ void batch_last_active(struct batch *b, struct str app_id, struct str user_id, i
     BATCH(b, q_last_active_put, v_str(app_id), v_str(user_id), v_i64(now));
 }
 
-void batch_last_active_delete(struct batch *b, struct str app_id, const struct str *ids, size_t n)
+void batch_last_active_delete(struct batch *b, struct str app_id, struct str id)
 {
-    BATCH(b, q_last_active_delete, v_str(app_id), v_strs(b->c->arena, ids, n));
+    BATCH(b, q_last_active_delete, v_str(app_id), v_str(id));
 }
 
 int last_active_count(struct ctx *c, struct storage *s, struct str app_id, int64_t since,

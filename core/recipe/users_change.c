@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changing and deleting users; see users.h.
+ *
+ * A change finds the user, then locks its row, reads it again and writes.  Who
+ * was linked or unlinked in between is found anew. */
+#include "base/clock.h"
+#include "recipe/active.h"
+#include "recipe/users_internal.h"
+#include "storage/tenant.h"
+
+struct user users_without(struct arena *a, const struct user *u, const struct login_method *gone)
+{
+    struct user out = *u;
+    out.methods = ARENA_ARRAY(a, struct login_method, u->nmethods + 1);
+    out.nmethods = 0;
+    for (size_t i = 0; i < u->nmethods; i++)
+        if (&u->methods[i] != gone)
+            out.methods[out.nmethods++] = u->methods[i];
+    if (out.nmethods)
+        out.time_joined = out.methods[0].time_joined;
+    return out;
+}
+
+bool users_same_methods(const struct user *a, const struct user *b)
+{
+    if (a->nmethods != b->nmethods || !str_eq(a->id, b->id) ||
+        !str_eq(a->external_id, b->external_id))
+        return false;
+    for (size_t i = 0; i < a->nmethods; i++) {
+        const struct login_method *m = user_method(b, a->methods[i].recipe_user_id);
+        if (!m || !str_eq(m->external_id, a->methods[i].external_id))
+            return false;
+    }
+    return true;
+}
+
+/* ---- email and password of a login method */
+
+struct update {
+    struct str app_id, user_id, recipe_user_id;
+    const struct users_change *change;
+    struct login_witness witness;
+};
+
+static int updated(struct ctx *c, struct storage *s, void *arg, bool *applied)
+{
+    return login_witness(c, s, &((struct update *)arg)->witness, applied);
+}
+
+/* Moves the reservations of a primary user to its new email. */
+static int reserve_email(struct txn *t, const struct update *x, const struct user *u,
+                         const struct login_method *m, struct batch *last)
+{
+    struct arena *a = txn_ctx(t)->arena;
+    struct user after = users_without(a, u, NULL);
+    user_method(&after, m->recipe_user_id)->email = x->change->email;
+    struct reservations have, want;
+    reservations_init(&have, a);
+    reservations_init(&want, a);
+    reservations_of(&have, u, NULL, 0);
+    reservations_of(&want, &after, NULL, 0);
+    struct batch b;
+    batch_init(&b, txn_ctx(t));
+    struct reserve_calls calls = batch_reserve(&b, x->app_id, &want, u->id);
+    int rc = txn_exec(t, &b);
+    if (rc != RC_OK)
+        return rc;
+    enum account_kind kind;
+    if (reserve_conflict(&calls, u->id, &kind).p)
+        return USERS_CHANGE_NOT_ALLOWED;
+    batch_unreserve(last, x->app_id, &have, &want, u->id);
+    return RC_OK;
+}
+
+static int update(struct txn *t, void *arg)
+{
+    struct update *x = arg;
+    struct ctx *c = txn_ctx(t);
+    int64_t now = clock_ms();
+    struct batch b;
+    struct users_calls calls;
+    struct user u;
+    batch_init(&b, c);
+    batch_users(&b, x->app_id, &x->user_id, 1, true, &calls);
+    int rc = txn_exec(t, &b);
+    if (rc != RC_OK)
+        return rc;
+    users_calls_take(c->arena, &calls, &u);
+    const struct login_method *m = user_method(&u, x->recipe_user_id);
+    if (!u.id.p || !m)
+        return USERS_MOVED;
+    batch_init(&b, c);
+    bool email = x->change->email.p && !str_eq(x->change->email, m->email);
+    if (email && u.is_primary)
+        rc = reserve_email(t, x, &u, m, &b);
+    if (rc != RC_OK)
+        return rc;
+    if (email)
+        batch_login_email(&b, x->app_id, m, x->change->email, false, now);
+    if (x->change->password_hash.p)
+        batch_login_password(&b, x->app_id, m, x->change->password_hash, now);
+    batch_user_touch(&b, x->app_id, u.id);
+    return txn_commit(t, &b);
+}
+
+int users_update(struct ctx *c, const struct users_found *found, const struct users_change *change)
+{
+    struct users_found f = *found;
+    struct str app_id = c->tenant->app_id;
+    for (int i = 0; i < USERS_TRIES; i++) {
+        const struct login_method *m = user_method(&f.ref.user, f.ref.recipe_user_id);
+        if (!m || m->recipe != change->recipe)
+            return USERS_UNKNOWN;
+        struct update x = {.app_id = app_id,
+                           .user_id = f.ref.user.id,
+                           .recipe_user_id = f.ref.recipe_user_id,
+                           .change = change,
+                           .witness = {.app_id = app_id,
+                                       .recipe_user_id = f.ref.recipe_user_id,
+                                       .email = change->email,
+                                       .password_hash = change->password_hash}};
+        int rc = storage_transact(c, f.storage, update, updated, &x);
+        if (rc == RC_DUPLICATE)
+            return users_taken(c);
+        if (rc != USERS_MOVED && rc != RC_EXPECT)
+            return rc;
+        rc = users_find(c, f.storage, app_id, x.recipe_user_id, &f.ref);
+        if (rc != RC_OK)
+            return rc;
+        if (!f.ref.user.id.p)
+            return USERS_UNKNOWN;
+    }
+    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+}
+
+/* ---- deleting */
+
+struct removal {
+    struct str app_id, recipe_user_id;
+    const struct user *seen;
+    bool all, same_storage;
+    struct str *ids; /* of the marks that go too */
+    size_t nids;
+};
+
+/* What the other recipes keep is filed under the id the outside knows.  It
+ * stays where that id means somebody else: an external id that is also another
+ * user's own, an own id that is another's external one. */
+struct data_check {
+    struct str outer_id;
+    stk_call *login, *mapping;
+    struct users_calls user;
+    bool mapped;
+};
+
+static struct data_check check_data(struct batch *b, struct str app_id, struct str own,
+                                    struct str external)
+{
+    struct data_check k = {.outer_id = external.p ? external : own, .mapped = external.p};
+    if (k.mapped) {
+        struct str *id = ARENA_NEW(b->c->arena, struct str);
+        *id = external;
+        k.login = batch_login_row(b, app_id, external);
+        batch_users(b, app_id, id, 1, false, &k.user);
+    } else {
+        k.mapping = batch_mapping_of_external(b, app_id, own);
+    }
+    return k;
+}
+
+static bool data_goes(struct ctx *c, const struct data_check *k)
+{
+    if (!k->mapped)
+        return call_rows(k->mapping) == 0;
+    struct user other;
+    users_calls_take(c->arena, &k->user, &other);
+    return call_rows(k->login) == 0 && !other.id.p;
+}
+
+static bool goes(const struct removal *x, const struct user *u, const struct login_method *m)
+{
+    return x->all || u->nmethods <= 1 || str_eq(m->recipe_user_id, x->recipe_user_id);
+}
+
+/* Whether the user itself goes, with its last login method. */
+static bool user_goes(const struct removal *x, const struct user *u)
+{
+    return x->all || u->nmethods <= 1;
+}
+
+static void remove_data(struct removal *x, struct batch *b, struct str own,
+                        const struct data_check *k)
+{
+    if (data_goes(b->c, k)) {
+        batch_user_data_delete(b, x->app_id, k->outer_id);
+        x->ids[x->nids++] = k->outer_id;
+    }
+    if (k->mapped)
+        x->ids[x->nids++] = own;
+}
+
+static void write_removal(struct removal *x, struct batch *b, const struct user *u,
+                          const struct data_check *checks, const struct data_check *user_check)
+{
+    struct arena *a = b->c->arena;
+    struct user_counts counts;
+    user_counts_init(&counts, a);
+    const struct login_method *last = NULL;
+    x->ids = ARENA_ARRAY(a, struct str, u->nmethods * 2 + 2);
+    x->nids = 0;
+    for (size_t i = 0; i < u->nmethods; i++) {
+        const struct login_method *m = &u->methods[i];
+        if (!goes(x, u, m))
+            continue;
+        last = m;
+        batch_login_delete(b, x->app_id, m->recipe_user_id);
+        /* the primary user's id outlives its login method */
+        if (!user_goes(x, u) && str_eq(m->recipe_user_id, u->id))
+            continue;
+        batch_mapping_delete(b, x->app_id, m->recipe_user_id);
+        remove_data(x, b, m->recipe_user_id, &checks[i]);
+    }
+    struct user after = users_without(a, u, last);
+    if (user_goes(x, u)) {
+        after.nmethods = 0;
+        batch_user_delete(b, x->app_id, u->id);
+        if (!user_method(u, u->id)) { /* else done above */
+            batch_mapping_delete(b, x->app_id, u->id);
+            remove_data(x, b, u->id, user_check);
+        }
+    } else if (u->is_primary) {
+        struct reservations have, keep;
+        reservations_init(&have, a);
+        reservations_init(&keep, a);
+        reservations_of(&have, u, NULL, 0);
+        reservations_of(&keep, &after, NULL, 0);
+        batch_unreserve(b, x->app_id, &have, &keep, u->id);
+    }
+    batch_user_summary(b, x->app_id, u, &after, &counts);
+    if (x->same_storage)
+        for (size_t i = 0; i < x->nids; i++)
+            batch_last_active_delete(b, x->app_id, x->ids[i]);
+    batch_user_counts(b, x->app_id, &counts);
+}
+
+static int removal(struct txn *t, void *arg)
+{
+    struct removal *x = arg;
+    struct ctx *c = txn_ctx(t);
+    const struct user *seen = x->seen;
+    struct batch b;
+    struct users_calls calls;
+    struct user u;
+    struct data_check *checks = ARENA_ARRAY(c->arena, struct data_check, seen->nmethods + 1);
+    batch_init(&b, c);
+    batch_users(&b, x->app_id, &seen->id, 1, true, &calls);
+    for (size_t i = 0; i < seen->nmethods; i++)
+        checks[i] = check_data(&b, x->app_id, seen->methods[i].recipe_user_id,
+                               seen->methods[i].external_id);
+    struct data_check user_check = check_data(&b, x->app_id, seen->id, seen->external_id);
+    int rc = txn_exec(t, &b);
+    if (rc != RC_OK)
+        return rc;
+    users_calls_take(c->arena, &calls, &u);
+    if (!u.id.p || !users_same_methods(&u, seen))
+        return USERS_MOVED;
+    /* A primary user without a login method of its own, asked to lose just that. */
+    if (!user_goes(x, &u) && !user_method(&u, x->recipe_user_id))
+        return RC_OK;
+    batch_init(&b, c);
+    write_removal(x, &b, &u, checks, &user_check);
+    return txn_commit(t, &b);
+}
+
+static int removed(struct ctx *c, struct storage *s, void *arg, bool *applied)
+{
+    const struct removal *x = arg;
+    struct user u;
+    int rc = users_load(c, s, x->app_id, &x->seen->id, 1, &u);
+    if (rc == RC_OK)
+        *applied = user_goes(x, x->seen) ? !u.id.p : !user_method(&u, x->recipe_user_id);
+    return rc;
+}
+
+/* After the commit: marks in the storage of the app, best effort. */
+static void forget(struct ctx *c, const struct removal *x)
+{
+    const struct app *app = c->tenant->app;
+    for (size_t i = 0; i < x->nids; i++)
+        active_forget(c, x->ids[i]);
+    if (x->same_storage || x->nids == 0)
+        return;
+    enum fail_kind fail = c->fail;
+    struct batch b;
+    batch_init(&b, c);
+    for (size_t i = 0; i < x->nids; i++)
+        batch_last_active_delete(&b, app->app_id, x->ids[i]);
+    if (storage_write(c, app->storage, &b, NULL, NULL) != RC_OK)
+        c->fail = fail;
+}
+
+int users_delete(struct ctx *c, struct str id, bool all_linked)
+{
+    struct str app_id = c->tenant->app_id;
+    for (int i = 0; i < USERS_TRIES; i++) {
+        struct users_found f;
+        int rc = users_find_in_app(c, id, &f);
+        if (rc != RC_OK)
+            return rc == USERS_UNKNOWN ? RC_OK : rc;
+        struct removal x = {.app_id = app_id,
+                            .recipe_user_id = f.ref.recipe_user_id,
+                            .seen = &f.ref.user,
+                            .all = all_linked,
+                            .same_storage = f.storage == c->tenant->app->storage};
+        rc = storage_transact(c, f.storage, removal, removed, &x);
+        if (rc == RC_OK)
+            forget(c, &x);
+        if (rc != USERS_MOVED && rc != RC_EXPECT)
+            return rc;
+    }
+    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+}
