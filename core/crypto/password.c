@@ -126,11 +126,11 @@ int password_verify(struct ctx *c, const struct settings *s, struct str password
 
 bool password_format_parse(struct str name, enum password_format *format)
 {
-    if (str_eqz(name, "ARGON2"))
+    if (str_ieq(name, STR("ARGON2")))
         *format = PASSWORD_ARGON2;
-    else if (str_eqz(name, "BCRYPT"))
+    else if (str_ieq(name, STR("BCRYPT")))
         *format = PASSWORD_BCRYPT;
-    else if (str_eqz(name, "FIREBASE_SCRYPT"))
+    else if (str_ieq(name, STR("FIREBASE_SCRYPT")))
         *format = PASSWORD_FIREBASE_SCRYPT;
     else
         return false;

@@ -24,7 +24,7 @@ int password_verify(struct ctx *c, const struct settings *s, struct str password
                     bool *match);
 
 enum password_format { PASSWORD_ANY, PASSWORD_ARGON2, PASSWORD_BCRYPT, PASSWORD_FIREBASE_SCRYPT };
-/* "ARGON2", "BCRYPT", "FIREBASE_SCRYPT"; false if it is none of them. */
+/* "ARGON2", "BCRYPT", "FIREBASE_SCRYPT" in any case; false if it is none of them. */
 bool password_format_parse(struct str name, enum password_format *format);
 /* Whether a hash made elsewhere may be stored: RC_OK, or RC_FAIL with the text
  * of the CDI. */

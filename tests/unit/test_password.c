@@ -240,7 +240,8 @@ static void imports(void **state)
     enum password_format format;
     assert_true(password_format_parse(STR("FIREBASE_SCRYPT"), &format));
     assert_int_equal(format, PASSWORD_FIREBASE_SCRYPT);
-    assert_false(password_format_parse(STR("bcrypt"), &format));
+    assert_true(password_format_parse(STR("bcrypt"), &format));
+    assert_false(password_format_parse(STR("scrypt"), &format));
     env_free(&e);
 }
 
