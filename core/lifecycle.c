@@ -15,6 +15,7 @@
 #include "jobs/jobs.h"
 #include "recipe/active.h"
 #include "recipe/multitenancy.h"
+#include "recipe/stats.h"
 #include "storage/loader.h"
 #include "storage/storages.h"
 #include "storage/tenant.h"
@@ -87,7 +88,7 @@ static enum start_result choose_storage(struct core *core, struct config *config
     config_unknown_keys(config, core->plugins);
     log_problems(config, before);
     if (config->nerrors) {
-        *error = config->problems[config->nproblems - 1].text;
+        *error = str_dup(a, config->problems[config->nproblems - 1].text);
         return START_CONFIG;
     }
     if (config_plugin_kv(config, a, kv, nkv, error))
@@ -148,6 +149,7 @@ static void start_pools(struct core *core)
     core->key_pool = key_pool_new();
     core->verify_cache = verify_cache_new();
     core->active = active_new();
+    core->stats = stats_new();
 }
 
 static enum start_result serve(struct core *core, struct arena *a, struct str *error)
@@ -206,6 +208,7 @@ void core_stop(struct core *core)
     hash_pool_free(core->hash_pool);
     key_pool_free(core->key_pool);
     verify_cache_free(core->verify_cache);
+    stats_free(core->stats);
     active_free(core->active);
     plugins_free(core->plugins);
     log_close();
