@@ -24,12 +24,14 @@ from supertokens_python.recipe.jwt.recipe import JWTRecipe
 from supertokens_python.recipe.multitenancy import syncio as mt
 from supertokens_python.recipe.multitenancy.interfaces import TenantConfigCreateOrUpdate
 from supertokens_python.recipe.multitenancy.recipe import MultitenancyRecipe
+from supertokens_python.recipe.oauth2provider.recipe import OAuth2ProviderRecipe
 from supertokens_python.recipe.openid.recipe import OpenIdRecipe
 from supertokens_python.recipe.session import syncio as sess
 from supertokens_python.recipe.session.exceptions import (
     TokenTheftError, UnauthorisedError)
 from supertokens_python.recipe.session.framework.flask import verify_session
 from supertokens_python.recipe.session.recipe import SessionRecipe
+from supertokens_python.recipe.usermetadata.recipe import UserMetadataRecipe
 from supertokens_python.syncio import (
     delete_user, get_user, get_user_count, get_users_newest_first, get_users_oldest_first,
     list_users_by_account_info)
@@ -38,7 +40,7 @@ from supertokens_python.types.base import AccountInfoInput
 
 PASSWORD = "secret123"
 CLASSES = [Supertokens, Querier, SessionRecipe, EmailPasswordRecipe, MultitenancyRecipe,
-           AccountLinkingRecipe, OpenIdRecipe, JWTRecipe]
+           AccountLinkingRecipe, OpenIdRecipe, JWTRecipe, OAuth2ProviderRecipe, UserMetadataRecipe]
 
 
 @pytest.fixture
