@@ -11,8 +11,8 @@
 #include <stddef.h>
 
 enum {
-    BODY_MAX = 8 * 1024 * 1024, /* bytes of a body; bulk imports are the largest */
-    JSON_DEPTH_MAX = 100        /* jansson recurses, on civetweb's 100 KiB stacks */
+    BODY_MAX = 1024 * 1024, /* bytes of a body */
+    JSON_DEPTH_MAX = 100    /* jansson recurses, on civetweb's 100 KiB stacks */
 };
 
 struct http_header {
