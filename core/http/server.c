@@ -443,15 +443,14 @@ static bool wait_zero(struct http_server *s, atomic_uint *counter, uint64_t most
 
 void http_server_stop(struct http_server *s)
 {
-    int wake = sockets_stop_listening(s->port);
+    struct sockets_quiet quiet = sockets_stop_listening(s->port);
     atomic_store(&s->stopping, true);
     if (!wait_zero(s, &s->running, DRAIN_US))
         log_warn("http", "%u requests still run after %d s", atomic_load(&s->running),
                  DRAIN_US / 1000000);
     sockets_end_reading(s->port);
     wait_zero(s, &s->open, CLOSE_US);
-    if (wake >= 0)
-        close(wake);
+    sockets_wake(quiet);
     mg_stop(s->mg);
     free_server(s);
 }

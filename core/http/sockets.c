@@ -115,23 +115,36 @@ static void each_socket(int port, bool listening, void (*fn)(int fd, void *arg),
 
 static void replace(int fd, void *arg)
 {
-    int *ends = arg, old;
-    if (ends[1] >= 0 || pipe2(ends, O_CLOEXEC))
+    struct sockets_quiet *quiet = arg;
+    int ends[2];
+    if (quiet->pipe >= 0 || pipe2(ends, O_CLOEXEC))
         return;
-    old = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    quiet->pipe = ends[1];
+    quiet->old = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     dup3(ends[0], fd, O_CLOEXEC);
     close(ends[0]);
-    if (old >= 0) {
-        shutdown(old, SHUT_RDWR); /* wakes who polls the old one */
-        close(old);
-    }
+    if (quiet->old >= 0)
+        shutdown(quiet->old, SHUT_RDWR);
 }
 
-int sockets_stop_listening(int port)
+struct sockets_quiet sockets_stop_listening(int port)
 {
-    int ends[2] = {-1, -1};
-    each_socket(port, true, replace, ends);
-    return ends[1];
+    struct sockets_quiet quiet = {-1, -1};
+    each_socket(port, true, replace, &quiet);
+    return quiet;
+}
+
+/* A poll() that began before the exchange waits for news of the old socket, then
+ * looks at what the descriptor is now; a later one waits for the pipe.  A second
+ * shutdown wakes the former, although there is nothing left to shut down. */
+void sockets_wake(struct sockets_quiet quiet)
+{
+    if (quiet.pipe >= 0)
+        close(quiet.pipe);
+    if (quiet.old >= 0) {
+        shutdown(quiet.old, SHUT_RDWR);
+        close(quiet.old);
+    }
 }
 
 static void end_reading(int fd, void *arg)

@@ -15,11 +15,18 @@
 bool sockets_address(struct arena *a, struct str host, int64_t port, struct str *address,
                      int *bound, struct str *error);
 
+/* What stands in for the socket that listened: both -1 where there was none. */
+struct sockets_quiet {
+    int pipe; /* the writing end */
+    int old;  /* the socket, which does not listen any more */
+};
+
 /* Puts a pipe, which never gets readable, in the place of the process's socket
  * that listens on the port: clients are refused from now on, and the thread that
- * polls it sleeps on.  Returns the other end, whose closing wakes it; -1: there
- * was none. */
-int sockets_stop_listening(int port);
+ * polls it sleeps on. */
+struct sockets_quiet sockets_stop_listening(int port);
+/* Wakes that thread. */
+void sockets_wake(struct sockets_quiet quiet);
 /* Ends reading on every connection of the port: what has arrived is still
  * answered, then its thread sees the end. */
 void sockets_end_reading(int port);
