@@ -12,7 +12,7 @@
 #include "recipe/multitenancy_sweep.h"
 #include "store/multitenancy.h"
 
-enum { CHANGE_ATTEMPTS = 5 };
+enum { CHANGE_ATTEMPTS = 25 };
 
 void tenant_recipes_parse(struct arena *a, struct str text, struct tenant_recipes *r)
 {
@@ -84,6 +84,7 @@ struct put {
     struct tenant_row row; /* what is to be written */
     int64_t seen;          /* seq of the row it was made from, 0: there was none */
     bool with_rows;        /* the tenant's rows live in the base storage: same commit */
+    bool same;             /* the row is so already: nothing to write */
     bool new_app;
     bool has_keys; /* the app's keys were there already: a former attempt made them */
     struct app_key_seed *seed;
@@ -174,6 +175,9 @@ static int make_row(struct ctx *c, struct put *p)
     p->row.created_at = fresh ? clock_ms() : old.created_at;
     p->row.core_config = merge_config(c, fresh ? STR("{}") : old.core_config, change->core_config);
     p->row.recipe_config = recipes_text(c, &r);
+    p->same = !fresh && str_eq(p->row.core_config, old.core_config) &&
+              str_eq(p->row.recipe_config, old.recipe_config);
+    p->row.seq = p->seen;
     bool base =
         key.cud.len == 0 && str_eq(key.app_id, PUBLIC_ID) && str_eq(key.tenant_id, PUBLIC_ID);
     if (base && !str_eq(p->row.core_config, STR("{}")))
@@ -197,6 +201,9 @@ static int put_once(struct ctx *c, struct put *p, bool *created)
     int fresh = make_row(c, p);
     if (fresh < 0)
         return fresh;
+    *created = fresh;
+    if (p->same)
+        return RC_OK;
     struct storage *storage = NULL;
     int rc = registry_check(c, &p->row, &storage);
     if (rc == RC_OK)
@@ -211,10 +218,7 @@ static int put_once(struct ctx *c, struct put *p, bool *created)
         if (rc != RC_OK)
             return rc;
     }
-    rc = storage_transact(c, c->core->base_storage, put_txn, put_applied, p);
-    if (rc == RC_OK)
-        *created = fresh;
-    return rc;
+    return storage_transact(c, c->core->base_storage, put_txn, put_applied, p);
 }
 
 /* The first session of the app then finds its keys in memory. */
@@ -222,7 +226,7 @@ static int put_done(struct ctx *c, struct put *p)
 {
     const struct tenant *t = NULL;
     int rc = registry_apply(c, &p->row);
-    if (rc != RC_OK || !p->new_app || p->has_keys)
+    if (rc != RC_OK || !p->new_app || p->has_keys || p->same)
         return rc;
     rc = tenant_find(c, p->row.cud, p->row.app_id, p->row.tenant_id, &t);
     if (t)
@@ -234,7 +238,7 @@ static int put_done(struct ctx *c, struct put *p)
 static int put_change(struct ctx *c, const struct tenant_change *change, bool *created)
 {
     struct put p = {.change = change};
-    for (int i = 0; i < CHANGE_ATTEMPTS; i++) {
+    for (int i = 0; i < CHANGE_ATTEMPTS && clock_us() < c->deadline_us; i++) {
         p.changed = false;
         int rc = put_once(c, &p, created);
         if (rc == RC_OK)

@@ -329,8 +329,8 @@ def test_tenant_in_another_postgresql_database(postgres):
         put_tenant(app, "far", coreConfig={"postgresql_connection_uri": other}).ok()
         sign_up(app.tenant("far")).ok()
         count = "SELECT count(*) FROM st_login_methods"
-        assert postgres.rows(count, other.rsplit("/", 1)[1]) == [["1"]]
-        assert postgres.rows(count, base.rsplit("/", 1)[1]) == [["0"]]
+        assert postgres.rows(count, other.rsplit("/", 1)[1]) == [("1",)]
+        assert postgres.rows(count, base.rsplit("/", 1)[1]) == [("0",)]
 
 
 def test_tenant_on_another_engine(database):
