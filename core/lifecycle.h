@@ -24,7 +24,7 @@ enum start_result { START_OK, START_FAILED, START_CONFIG };
  * serves when it returns START_OK.  Otherwise everything is taken down again and
  * *error (in the arena) says why; START_CONFIG: the configuration is wrong. */
 enum start_result core_start(struct config *config, const struct start_how *how, struct arena *a,
-                             struct core **core, struct str *error);
+                             struct core **out, struct str *error);
 /* Finishes what runs, at most 10 s, and frees everything. */
 void core_stop(struct core *core);
 

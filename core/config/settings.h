@@ -91,8 +91,8 @@ int settings_overlay(const struct settings *base, const json_t *core_config, boo
 int settings_check_keys(const json_t *core_config, bool (*plugin_key)(void *ud, const char *key),
                         void *ud, struct arena *a, struct str *err);
 /* RC_FAIL when an APP key differs: two tenants of one app may not. */
-int settings_check_app(const struct settings *a_settings, const struct settings *b_settings,
-                       struct arena *a, struct str *err);
+int settings_check_app(const struct settings *x, const struct settings *y, struct arena *a,
+                       struct str *err);
 /* RC_FAIL when core_config holds a SERVER key; the last check upstream makes. */
 int settings_check_scope(const json_t *core_config, struct arena *a, struct str *err);
 

@@ -320,8 +320,9 @@ static int check_oauth(struct settings *s, struct arena *a, struct str *err)
     return RC_OK;
 }
 
-int settings_check(struct settings *s, bool test_mode, struct arena *a, struct str *err)
+int settings_check(struct settings *draft, bool test_mode, struct arena *a, struct str *err)
 {
+    struct settings *s = draft;
     int rc = check_sessions(s, test_mode, a, err);
     if (rc == RC_OK)
         rc = check_limits(s, a, err);

@@ -38,7 +38,7 @@ int settings_overlay(const struct settings *base, const json_t *core_config, boo
     json_object_foreach((json_t *)(uintptr_t)core_config, key, value)
     {
         const struct setting *k = settings_find(str_z(key));
-        struct str text;
+        struct str text = STR_NULL;
         /* A server key is refused by settings_check_scope(), and never taken. */
         if (!k || k->scope == SETTING_SERVER)
             continue;

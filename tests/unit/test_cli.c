@@ -2,6 +2,7 @@
 /* The program as people use it: commands, exit codes, what ps sees, .started,
  * the background, signals.  Runs build/bin/supertokens on SQLite. */
 #include "cli/started.h"
+#include "scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,36 +20,26 @@
 #include <time.h>
 #include <unistd.h>
 
-static char home[] = "/tmp/test_cli_XXXXXX";
+static char home[64];
 static char program[4200], plugins[4300];
 static char out[64 * 1024];
 static struct arena arena;
 
 static int setup(void **state)
 {
-    char exe[4096];
-    const char *build = getenv("STK_BUILD");
     (void)state;
     arena_init(&arena);
-    if (!build) {
-        ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-        exe[n > 0 ? n : 0] = '\0';
-        for (int i = 0; i < 2; i++)
-            *strrchr(exe, '/') = '\0';
-        build = exe;
-    }
-    snprintf(program, sizeof(program), "%s/bin/supertokens", build);
-    snprintf(plugins, sizeof(plugins), "--plugin-dir=%s/plugins", build);
-    return mkdtemp(home) ? 0 : -1;
+    scratch_make(home, sizeof(home));
+    snprintf(program, sizeof(program), "%s/bin/supertokens", scratch_build());
+    snprintf(plugins, sizeof(plugins), "--plugin-dir=%s/plugins", scratch_build());
+    return 0;
 }
 
 static int teardown(void **state)
 {
-    char command[100];
     (void)state;
     arena_free(&arena);
-    snprintf(command, sizeof(command), "rm -rf %s", home);
-    return system(command);
+    return scratch_remove(home);
 }
 
 /* Starts the program with standard output and error in one pipe. */
@@ -210,7 +201,8 @@ static void start(struct server *s, const char *const *args)
     read_until(s->fd, "with PID: ");
     const char *line = strstr(out, "Started SuperTokens on localhost:");
     assert_non_null(line);
-    assert_int_equal(sscanf(line, "Started SuperTokens on localhost:%d", &s->port), 1);
+    s->port = (int)strtol(strchr(line, ':') + 1, NULL, 10);
+    assert_true(s->port > 0);
 }
 
 static void end(struct server *s, int sig)
@@ -256,12 +248,10 @@ static void stale_files(void **state)
 {
     (void)state;
     struct started *list;
-    char path[200];
+    char path[200], text[20];
     snprintf(path, sizeof(path), "%s/.started/localhost-4000", home);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fprintf(f, "%d\n", (int)getpid());
-    fclose(f);
+    snprintf(text, sizeof(text), "%d\n", (int)getpid());
+    scratch_write(home, ".started/localhost-4000", text);
     assert_int_equal(started_list(&arena, str_z(home), &list), 0);
     assert_int_equal(access(path, F_OK), -1);
 }

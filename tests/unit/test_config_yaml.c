@@ -4,6 +4,7 @@
  * and taking the '#' off every line gives a file that is accepted. */
 #include "config/config.h"
 #include "config/settings.h"
+#include "scratch.h"
 #include "storage/loader.h"
 
 #include <setjmp.h>
@@ -23,8 +24,7 @@ static char *file; /* the whole text */
 
 static void slurp(void)
 {
-    const char *src = getenv("STK_SRC") ? getenv("STK_SRC") : ".";
-    FILE *f = fopen(str_printf(&arena, "%s/config/config.yaml", src).p, "r");
+    FILE *f = fopen(str_printf(&arena, "%s/config/config.yaml", scratch_src()).p, "r");
     assert_non_null(f);
     file = arena_zalloc(&arena, 65536);
     assert_true(fread(file, 1, 65535, f) > 0);
@@ -33,19 +33,10 @@ static void slurp(void)
 
 static int setup(void **state)
 {
-    char exe[4096];
-    const char *build = getenv("STK_BUILD");
     (void)state;
     arena_init(&arena);
     slurp();
-    if (!build) {
-        ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-        exe[n > 0 ? n : 0] = '\0';
-        for (int i = 0; i < 2; i++)
-            *strrchr(exe, '/') = '\0';
-        build = exe;
-    }
-    plugins = plugins_new(str_printf(&arena, "%s/plugins", build).p);
+    plugins = plugins_new(str_printf(&arena, "%s/plugins", scratch_build()).p);
     return 0;
 }
 
@@ -100,9 +91,11 @@ static bool find(const char *wanted, struct entry *e)
 static void check(const char *key, const char *dflt, const char *choices, const char *help,
                   const char *scope)
 {
-    struct entry e;
-    if (!find(key, &e))
+    struct entry e = {STR_NULL, STR_NULL};
+    if (!find(key, &e) || !e.help.p) {
         fail_msg("%s is not in config.yaml", key);
+        return;
+    }
     if (!str_eqz(e.value, dflt))
         fail_msg("%s: config.yaml says '%.*s', the default is '%s'", key, STR_ARG(e.value), dflt);
     /* The first letter may be a capital there. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The log: form of a line, levels and files, reopening, threads. */
 #include "base/log.h"
+#include "scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,15 +16,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/test_log_XXXXXX";
+static char dir[64];
 static char info[100], error[100];
 static char text[1024 * 1024];
 
 static int setup(void **state)
 {
     (void)state;
-    if (!mkdtemp(dir))
-        return -1;
+    scratch_make(dir, sizeof(dir));
     snprintf(info, sizeof(info), "%s/a/b/info.log", dir);
     snprintf(error, sizeof(error), "%s/error.log", dir);
     return 0;
@@ -31,11 +31,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[100];
     (void)state;
     log_close();
-    snprintf(command, sizeof(command), "rm -rf %s", dir);
-    return system(command);
+    return scratch_remove(dir);
 }
 
 static void start(enum log_level level)
