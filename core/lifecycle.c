@@ -73,6 +73,9 @@ static void log_unused(struct config *config)
         if ((t[i].flags & (SETTING_UNUSED | SETTING_LATER)) &&
             config_origin(config, &t[i]).source != SOURCE_DEFAULT)
             log_debug("config", "%s is accepted and has no effect here", t[i].name);
+    if (config->settings->webserver_https_enabled)
+        log_warn("config", "webserver_https_enabled has no effect: connections are not encrypted. "
+                           "Put a proxy that does TLS in front");
 }
 
 /* ---- storage */
