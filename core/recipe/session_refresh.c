@@ -135,8 +135,10 @@ static void make_refresh_token(struct refresh *r)
         .anti_csrf = r->next_anti_csrf,
         .tenant_id = r->token.tenant_id,
     };
-    if (str_eq(r->row.user_id, r->token.user_id))
-        t.supertokens_id = r->token.supertokens_id;
+    /* Known since the first step, where it is another than the session has. */
+    const struct session_user *u = &r->lookup.user;
+    if (str_eq(r->lookup.id, r->row.user_id) && u->own_id.p && !str_eq(u->own_id, r->lookup.id))
+        t.supertokens_id = u->own_id;
     int64_t now = clock_ms();
     r->next = (struct token_info){refresh_token_make(a, r->master_key, &t),
                                   now + session_refresh_validity_ms(r->tenant->settings), now};

@@ -17,7 +17,7 @@ struct session_user {
  *   session_user_start(&l, &b, ...); run b;
  *   while (session_user_step(&l, &b2)) run b2;
  * One batch is enough for a user without external id and links, two with
- * either, or with both if `hint` is the own id behind an external one. */
+ * either, or with both if `hint` is the own id behind an external one; else three. */
 struct session_user_lookup {
     struct str app_id, id, hint;
     stk_call *mapping, *login, *primary;
