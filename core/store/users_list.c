@@ -127,8 +127,8 @@ static void collect(struct ctx *c, struct id_set *set, const struct batch *b)
     size_t more = set->n;
     for (uint32_t i = 0; i < b->n; i++)
         more += call_rows(b->calls[i]);
-    if (more > set->cap) {
-        struct str *grown = ARENA_ARRAY(c->arena, struct str, more * 2);
+    if (!set->list || more > set->cap) {
+        struct str *grown = ARENA_ARRAY(c->arena, struct str, more * 2 + 1);
         if (set->n)
             memcpy(grown, set->list, set->n * sizeof(*grown));
         set->list = grown;
