@@ -198,7 +198,7 @@ static void marks(void **state)
     assert_int_equal(c->batches - before, 1);
     /* the table forgets rather than grows: all of these are taken, none is lost */
     for (int i = 0; i < 200; i++) {
-        char id[16];
+        char id[32];
         snprintf(id, sizeof(id), "user-%d", i);
         users_last_active_mark(c, str_z(id));
     }
