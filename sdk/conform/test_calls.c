@@ -404,7 +404,7 @@ static void no_counts(struct t *t)
 static void null_in_unique(struct t *t)
 {
     for (int i = 0; i < 3; i++) {
-        char id[8];
+        char id[32];
         snprintf(id, sizeof(id), "n%d", i);
         ONE(Q_pe_insert, APP, S(id), NUL, NUL, I(1), I(0));
     }

@@ -287,12 +287,13 @@ static void vtable(struct t *t)
 
 static void identity(struct t *t)
 {
-    char data[2][2048], pool[2][2048];
+    enum { ROOM = 1024 };
+    char data[2][ROOM], pool[2][ROOM];
     memset(data, 0xA5, sizeof(data));
     memset(pool, 0x5A, sizeof(pool));
     for (int i = 0; i < 2; i++)
-        OK(plug.v.identity(plug.kv, plug.nkv, data[i], pool[i], 2048, &t->err));
-    CHECK(memchr(data[0], 0, 2048) && memchr(pool[0], 0, 2048), "an identity does not end");
+        OK(plug.v.identity(plug.kv, plug.nkv, data[i], pool[i], ROOM, &t->err));
+    CHECK(memchr(data[0], 0, ROOM) && memchr(pool[0], 0, ROOM), "an identity does not end");
     CHECK(data[0][0], "data_id is empty");
     CHECK(strcmp(data[0], data[1]) == 0 && strcmp(pool[0], pool[1]) == 0,
           "equal settings have different identities");

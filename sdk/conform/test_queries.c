@@ -76,7 +76,7 @@ static void columns_and_order(struct t *t)
     }
     JOINED_IS(ONE(Q_kv_all_desc, APP), "c b a");
     for (int i = 0; i < 6; i++) {
-        char id[8];
+        char id[32];
         snprintf(id, sizeof(id), "%c", "xyzuvw"[i]);
         ONE(Q_ev_insert, APP, I(i / 2), S(id), i % 2 ? S("odd") : S("even"), I(0));
     }
@@ -128,7 +128,7 @@ static void events(struct t *t)
 {
     /* Many ties: times 0, 0, 0, 10, 10, 10, ... and ids out of order. */
     for (int i = 0; i < EVENTS; i++) {
-        char id[8];
+        char id[32];
         snprintf(id, sizeof(id), "e%02d", (i * 7) % EVENTS);
         ADD(Q_ev_insert, APP, I(i / 3 * 10), S(id), NUL, I(i));
     }
@@ -337,7 +337,7 @@ static void claimed_once(struct t *t)
 {
     enum { ROWS = 60, THREADS = 4 };
     for (int i = 0; i < ROWS; i++) {
-        char k[8];
+        char k[32];
         snprintf(k, sizeof(k), "%02d", i);
         ADD(Q_kv_insert, APP, S(k), S("v"), I(0));
     }

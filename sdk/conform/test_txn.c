@@ -145,7 +145,7 @@ static void write_skew(struct t *t)
 }
 
 struct sign_up {
-    char id[8], email[32];
+    char id[32], email[32];
     bool won;
 };
 
@@ -432,7 +432,7 @@ static void passed_deadline(struct t *t)
 {
     uint64_t past = now_us() - 1000;
     for (int i = 0; i < 20; i++) {
-        char k[8];
+        char k[32];
         snprintf(k, sizeof(k), "k%d", i);
         t->deadline_us = past;
         ADD(Q_kv_insert, APP, S(k), S("v"), I(1));

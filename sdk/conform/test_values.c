@@ -47,7 +47,7 @@ enum { LOOKALIKES = sizeof(lookalikes) / sizeof(lookalikes[0]) };
 static void all_differ(struct t *t)
 {
     for (int i = 0; i < LOOKALIKES; i++) {
-        char id[8];
+        char id[32];
         snprintf(id, sizeof(id), "%d", i);
         ADD(Q_kv_insert, APP, S(lookalikes[i]), S("v"), I(i));
         stk_status rc = EXEC();
