@@ -11,6 +11,7 @@
 #include "crypto/hash_pool.h"
 #include "crypto/jwt.h"
 #include "crypto/key_pool.h"
+#include "crypto/password.h"
 #include "http/server.h"
 #include "jobs/jobs.h"
 #include "recipe/active.h"
@@ -25,7 +26,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HASH_QUEUE = 1024, FIRST_READS_US = 30 * 1000 * 1000 };
+enum { FIRST_READS_US = 30 * 1000 * 1000 };
 
 /* ---- log */
 
@@ -142,13 +143,7 @@ static enum start_result load_tenants(struct core *core, struct arena *a, struct
 
 static void start_pools(struct core *core)
 {
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    const unsigned threads[HASH_LANES] = {
-        [HASH_LANE_BCRYPT] = cpus > 0 ? (unsigned)cpus : 1,
-        [HASH_LANE_ARGON2] = (unsigned)core->settings->argon2_hashing_pool_size,
-        [HASH_LANE_FIREBASE] = (unsigned)core->settings->firebase_password_hashing_pool_size,
-    };
-    core->hash_pool = hash_pool_new(threads, HASH_QUEUE);
+    core->hash_pool = password_pool(core->settings);
     core->key_pool = key_pool_new();
     core->verify_cache = verify_cache_new();
     core->active = active_new();
