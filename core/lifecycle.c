@@ -24,7 +24,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { FIRST_READS_US = 30 * 1000 * 1000 };
 
