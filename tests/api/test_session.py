@@ -521,19 +521,29 @@ def test_revoke_invalid_input(app):
 # ------------------------------------------- users with links and other ids
 
 
+def run_sql(core, storage, text, params):
+    """The rows of a statement in the core's database."""
+    if storage[1]:
+        with psycopg.connect(storage[1]) as c:
+            cursor = c.execute(text.replace("?", "%s"), params)
+            return cursor.fetchall() if cursor.description else []
+    c = sqlite3.connect(os.path.join(core.home, ".started", "supertokens.db"), timeout=10)
+    try:
+        with c:
+            return c.execute(text, params).fetchall()
+    finally:
+        c.close()
+
+
 @pytest.fixture
 def sql(core, storage):
-    """Runs a statement in the core's database, as the recipes to come will."""
-    def run(text, *params):
-        if storage[1]:
-            with psycopg.connect(storage[1]) as c:
-                c.execute(text.replace("?", "%s"), params)
-        else:
-            path = os.path.join(core.home, ".started", "supertokens.db")
-            with sqlite3.connect(path, timeout=10) as c:
-                c.execute(text, params)
-            c.close()
-    return run
+    """Changes rows as the recipes to come will."""
+    return lambda text, *params: run_sql(core, storage, text, params)
+
+
+@pytest.fixture
+def sql_value(core, storage):
+    return lambda text, *params: run_sql(core, storage, text, params)[0][0]
 
 
 def sign_up(app):
@@ -768,3 +778,21 @@ def test_revoked_while_refreshed(app):
         assert replies[1].ok()["sessionHandlesRevoked"] == [handle]
         assert replies[0].json["status"] in ("OK", "UNAUTHORISED")
         assert refresh(app, child["refreshToken"]["token"]).is_status("UNAUTHORISED")
+
+
+@pytest.mark.concurrent
+def test_no_session_outlives_its_tenant(app, sql_value):
+    """Sessions made while their tenant is deleted are swept, or refused."""
+    for i in range(3):
+        tenant = f"t{i}"
+        app.put("/recipe/multitenancy/tenant/v2", {"tenantId": tenant}).ok()
+        replies = together(6, lambda n, t=tenant: app.post(
+            "/recipe/multitenancy/tenant/remove", {"tenantId": t}) if n == 0 else
+            [create(app.tenant(t)) for _ in range(15)])
+        assert replies[0].ok()["didExist"]
+        for reply in (r for some in replies[1:] for r in some):
+            assert reply.status in (200, 400), reply.text
+        create(app.tenant(tenant)).is_error(400)
+        wait_for(lambda t=tenant: sql_value(
+            "select count(*) from st_sessions where app_id = ? and tenant_id = ?",
+            app.prefix[7:], t) == 0, 120, "the tenant's sessions are gone")
