@@ -19,7 +19,8 @@ enum { MAX_SECRET_FILE = 64 * 1024 };
 
 /* ---- problems */
 
-static void add_problem(struct config *c, bool error, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+add_problem(struct config *c, bool error, const char *fmt, va_list ap)
 {
     c->problems = mem_realloc(c->problems, (c->nproblems + 1) * sizeof(*c->problems));
     c->problems[c->nproblems++] =

@@ -36,8 +36,10 @@ static stk_status sqlite_load(const stk_host *host, stk_err *err)
     return STK_OK;
 }
 
+/* *path is NULL on failure. */
 static stk_status resolve(const stk_kv *kv, size_t nkv, char **path, stk_err *err)
 {
+    *path = NULL;
     const char *given = stk_kv_get(kv, nkv, "sqlite_path", NULL);
     if (!given || !*given)
         return stk_err_set(err, STK_E_CONFIG, "sqlite: sqlite_path is not set. Name a file.");
@@ -49,7 +51,7 @@ static stk_status sqlite_identity(const stk_kv *kv, size_t nkv, char *data_id, c
 {
     char *path;
     stk_status rc = resolve(kv, nkv, &path, err);
-    if (rc)
+    if (!path)
         return rc;
     int a = snprintf(data_id, n, "sqlite:%s", path);
     int b = snprintf(pool_id, n, "sqlite:%s?readers=%s", path,

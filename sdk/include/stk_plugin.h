@@ -81,9 +81,9 @@ enum {
     STK_E_SCHEMA = -9,      /* the real schema does not match; see err.msg */
     STK_E_CONFIG = -10,     /* an option is wrong; err.msg names it */
     STK_E_NOMEM = -11,
-    STK_E_INVALID = -12,  /* the caller broke the contract */
-    STK_E_TOO_BIG = -13,  /* a value exceeds its column (err.table, err.column) */
-    STK_E_DENIED = -14,   /* the database refused for lack of a privilege */
+    STK_E_INVALID = -12,   /* the caller broke the contract */
+    STK_E_TOO_BIG = -13,   /* a value exceeds its column (err.table, err.column) */
+    STK_E_DENIED = -14,    /* the database refused for lack of a privilege */
     STK_E_READ_ONLY = -15, /* the storage is read-only (disk full, read-only file) */
     STK_E_INTERNAL = -16
 };
@@ -105,7 +105,14 @@ typedef struct stk_err {
 
 /* ------------------------------------------------------------------ values */
 
-enum { STK_T_NULL = 0, STK_T_BOOL = 1, STK_T_I64 = 2, STK_T_TEXT = 3, STK_T_BYTES = 4, STK_T_LIST = 5 };
+enum {
+    STK_T_NULL = 0,
+    STK_T_BOOL = 1,
+    STK_T_I64 = 2,
+    STK_T_TEXT = 3,
+    STK_T_BYTES = 4,
+    STK_T_LIST = 5
+};
 
 /* One typed value: 16 bytes, passed by pointer, nothing to free.  BOOL is 0 or
  * 1 in u.i.  TEXT and BYTES are u.p with len bytes; a TEXT *result* is also
@@ -204,7 +211,7 @@ enum {
     STK_LE = 3,
     STK_GT = 4,
     STK_GE = 5,
-    STK_IN = 6, /* param is one LIST value, 0..max_in_list elements; empty matches nothing */
+    STK_IN = 6,       /* param is one LIST value, 0..max_in_list elements; empty matches nothing */
     STK_IS_NULL = 7,  /* no param */
     STK_NOT_NULL = 8, /* no param */
     STK_PREFIX = 9,   /* text begins with param; the empty prefix matches all non-NULL */
@@ -430,8 +437,8 @@ typedef struct stk_host {
     void *ctx;
     /* One line, without newline; len bytes. */
     void (*log)(void *ctx, int32_t level, const char *plugin, const char *msg, size_t len);
-    uint64_t (*now_us)(void *ctx);  /* monotonic microseconds: the clock of deadlines */
-    int64_t (*time_ms)(void *ctx);  /* wall clock, ms UTC */
+    uint64_t (*now_us)(void *ctx); /* monotonic microseconds: the clock of deadlines */
+    int64_t (*time_ms)(void *ctx); /* wall clock, ms UTC */
 } stk_host;
 
 /* ------------------------------------------------------------ capabilities */
@@ -440,7 +447,7 @@ enum {
     STK_CAP_TXN = 1u << 0,         /* multi-row transactions */
     STK_CAP_PIPELINE = 1u << 1,    /* a batch is one network round trip */
     STK_CAP_AUTO_SCHEMA = 1u << 2, /* creates what a newer catalogue adds by itself */
-    STK_CAP_LOCK = 1u << 3         /* STK_QF_LOCK really waits (else the whole writer is exclusive) */
+    STK_CAP_LOCK = 1u << 3 /* STK_QF_LOCK really waits (else the whole writer is exclusive) */
 };
 
 enum { STK_THREAD_SERIAL = 1, STK_THREAD_PER_DB = 2, STK_THREAD_PARALLEL = 3 };
@@ -463,7 +470,7 @@ typedef struct stk_plugin {
     uint16_t abi_major, abi_minor; /* built with */
     uint16_t need_minor;           /* oldest core minor accepted */
     uint8_t thread_model, rsv0;
-    const char *name;    /* [a-z][a-z0-9]{1,31}; also the prefix of its keys */
+    const char *name; /* [a-z][a-z0-9]{1,31}; also the prefix of its keys */
     const char *version, *license, *help;
     uint64_t caps; /* upper bound; db_caps() says what a server really gives */
     const stk_option *options;
@@ -520,7 +527,8 @@ typedef struct stk_plugin {
     /* May be lazy: nothing need be sent before the first exec.  *txn is owned
      * by the caller until commit(), rollback() or an exec with STK_X_COMMIT
      * that returned STK_OK.  mode: STK_TXN_*. */
-    stk_status (*begin)(stk_db *db, int32_t mode, uint64_t deadline_us, stk_txn **txn, stk_err *err);
+    stk_status (*begin)(stk_db *db, int32_t mode, uint64_t deadline_us, stk_txn **txn,
+                        stk_err *err);
     /* Runs the calls in order (C1).  The first failure stops: its status is
      * returned, set in its result and in err, later calls get STK_E_ABORTED.
      * txn NULL: the batch is one atomic unit of its own.  In a transaction the
