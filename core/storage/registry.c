@@ -233,20 +233,30 @@ static void take_over_feed(struct ctx *c, struct registry *r, const struct tenan
         }
 }
 
-int registry_refresh(struct ctx *c)
+int registry_refresh_since(struct ctx *c, uint64_t since_us)
 {
     struct registry *r = c->core->registry;
     struct tenant_row *rows;
     size_t n;
     int64_t seq;
+    int rc = RC_OK;
     pthread_mutex_lock(&r->change);
-    int rc = r->hooks->changes(c, r->seq, &rows, &n, &seq);
-    if (rc == RC_OK) {
-        take_over_feed(c, r, rows, n);
-        r->seq = seq;
+    if (r->look_us < since_us) {
+        uint64_t began = clock_us();
+        rc = r->hooks->changes(c, r->seq, &rows, &n, &seq);
+        if (rc == RC_OK) {
+            take_over_feed(c, r, rows, n);
+            r->seq = seq;
+            r->look_us = began;
+        }
     }
     pthread_mutex_unlock(&r->change);
     return rc;
+}
+
+int registry_refresh(struct ctx *c)
+{
+    return registry_refresh_since(c, clock_us());
 }
 
 int registry_apply(struct ctx *c, const struct tenant_row *row)

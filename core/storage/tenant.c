@@ -9,8 +9,6 @@
 
 #include <stdlib.h>
 
-enum { LOOK_AGAIN_US = 50 * 1000 };
-
 struct str app_key(struct arena *a, struct str cud, struct str app_id)
 {
     return str_printf(a, "%.*s\n%.*s", STR_ARG(cud), STR_ARG(app_id));
@@ -29,14 +27,6 @@ static const struct tenant *look_up(struct registry *r, struct str key)
         tenant_ref(&t->pub);
     pthread_rwlock_unlock(&r->lock);
     return t ? &t->pub : NULL;
-}
-
-/* One thread in each interval looks for what other cores have made. */
-static bool may_look_again(struct registry *r)
-{
-    uint64_t now = clock_us(), last = atomic_load(&r->last_look_us);
-    return now - last >= LOOK_AGAIN_US &&
-           atomic_compare_exchange_strong(&r->last_look_us, &last, now);
 }
 
 /* Snapshots are read without a lock, so a member is written only while it is
@@ -64,8 +54,8 @@ static int find(struct ctx *c, struct str key, const struct tenant **tenant)
 {
     struct registry *r = c->core->registry;
     *tenant = look_up(r, key);
-    if (!*tenant && may_look_again(r)) {
-        int rc = registry_refresh(c);
+    if (!*tenant) {
+        int rc = registry_refresh_since(c, clock_us());
         if (rc != RC_OK)
             return rc;
         *tenant = look_up(r, key);

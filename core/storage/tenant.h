@@ -49,8 +49,8 @@ static inline bool tenant_is_base(const struct tenant *t)
 /* Finds the tenant, opens its storage if this is its first use, and takes a
  * reference.  Unknown: RC_FAIL with the 400 text the SDKs know ("AppId or
  * tenantId not found => ..."); its database out of reach: RC_FAIL, 503.  A look
- * at an unknown tenant re-reads the change number (rate-limited), so a tenant
- * made through another core is seen at once. */
+ * at an unknown tenant re-reads the change number, at most once for all who look
+ * at the same moment, so a tenant made through another core is seen at once. */
 int tenant_resolve(struct ctx *c, struct str cud, struct str app_id, struct str tenant_id,
                    const struct tenant **tenant);
 /* As tenant_resolve, but *tenant is NULL if there is none. */

@@ -59,16 +59,22 @@ struct registry {
      * never held over anything slow. */
     pthread_mutex_t change;
     pthread_rwlock_t lock;
-    struct map apps;               /* app_key() -> struct app_node */
-    struct map tenants;            /* tenant_key() -> struct tenant_obj */
-    struct map cuds;               /* cud -> itself */
-    int64_t seq;                   /* under `change` */
-    _Atomic uint64_t last_look_us; /* of a look at an unknown tenant */
+    struct map apps;    /* app_key() -> struct app_node */
+    struct map tenants; /* tenant_key() -> struct tenant_obj */
+    struct map cuds;    /* cud -> itself */
+    /* Under `change`: the newest change number taken over, and when the last look
+     * for a newer one began. */
+    int64_t seq;
+    uint64_t look_us;
     pthread_t thread;
     pthread_mutex_t stop_lock;
     pthread_cond_t stop_cond;
     bool started, stopping; /* stopping: under stop_lock */
 };
+
+/* As registry_refresh, unless another thread's look began at since_us or later:
+ * then waiting for it was enough. */
+int registry_refresh_since(struct ctx *c, uint64_t since_us);
 
 /* Lookup keys, separated by a byte no id holds; in the arena. */
 struct str app_key(struct arena *a, struct str cud, struct str app_id);
