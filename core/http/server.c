@@ -20,11 +20,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
-    THREADS = 512,          /* connections at once; idle ones cost about 20 KiB each */
+    THREADS = 384,          /* connections at once; idle ones cost about 20 KiB each */
     BUSY_PERCENT = 80,      /* above, connections are closed after each reply */
     SMALL_BODY = 64 * 1024, /* an unread body up to this is skipped, not cut off */
     LINGER_US = 2 * 1000 * 1000,
@@ -32,7 +32,7 @@ enum {
     CLOSE_US = 1000 * 1000
 };
 /* Texts because civetweb wants texts. */
-#define THREADS_TEXT "512"
+#define THREADS_TEXT "384"
 #define READ_TIMEOUT_MS "10000"
 #define IDLE_TIMEOUT_MS "60000"
 #define IDLE_TIMEOUT_HINT "55" /* seconds told to clients, so that they close first */
