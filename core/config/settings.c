@@ -132,9 +132,10 @@ void settings_defaults(struct settings *draft)
 
 void settings_draft(struct settings *draft, const struct settings *s)
 {
-    *draft = *s;
+    /* Not refs, the last member, which others are changing. */
+    memset(draft, 0, sizeof(*draft));
+    memcpy(draft, s, offsetof(struct settings, refs));
     draft->ips = NULL;
-    draft->refs = 0;
 }
 
 /* Decimal with optional fraction and exponent: no hex, no inf, no nan. */

@@ -29,12 +29,14 @@ static const struct tenant *look_up(struct registry *r, struct str key)
     return t ? &t->pub : NULL;
 }
 
-/* Snapshots are read without a lock, so a member is written only while it is
- * NULL, by whoever comes first. */
-static void set_once(struct storage **member, struct storage *s)
+/* Snapshots are read without a lock, so a member is written only once, by
+ * whoever comes first. */
+static void set_once(struct lazy_storage *conn, struct storage **member, struct storage *s)
 {
-    struct storage *none = NULL;
-    (void)__atomic_compare_exchange_n(member, &none, s, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    pthread_mutex_lock(&conn->lock);
+    if (!__atomic_load_n(member, __ATOMIC_ACQUIRE))
+        __atomic_store_n(member, s, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&conn->lock);
 }
 
 static int open_storages(struct ctx *c, struct registry *r, struct tenant_obj *t)
@@ -42,11 +44,11 @@ static int open_storages(struct ctx *c, struct registry *r, struct tenant_obj *t
     struct storage *s;
     int rc = lazy_open(c, r, &t->app->conn, &s);
     if (rc == RC_OK) {
-        set_once(&t->app->pub.storage, s);
+        set_once(&t->app->conn, &t->app->pub.storage, s);
         rc = lazy_open(c, r, &t->conn, &s);
     }
     if (rc == RC_OK)
-        set_once(&t->pub.storage, s);
+        set_once(&t->conn, &t->pub.storage, s);
     return rc;
 }
 
