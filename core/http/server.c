@@ -33,6 +33,7 @@ enum {
 };
 /* Texts because civetweb wants texts. */
 #define THREADS_TEXT "384"
+#define HEAD_MAX "16384"
 #define READ_TIMEOUT_MS "10000"
 #define IDLE_TIMEOUT_MS "60000"
 #define IDLE_TIMEOUT_HINT "55" /* seconds told to clients, so that they close first */
@@ -152,13 +153,19 @@ static enum body_status read_chunks(struct mg_connection *conn, struct arena *a,
     return n < 0 ? BODY_BROKEN : BODY_OK;
 }
 
+/* Whether the client sends the body only once it is told to. */
+static bool waits_for_leave(const struct request *req)
+{
+    return str_ieq(str_trim(request_header(req, "expect")), STR("100-continue"));
+}
+
 static enum body_status read_body(const struct request *req, struct arena *a, struct str *body)
 {
     struct mg_connection *conn = req->user;
     long long length = mg_get_request_info(conn)->content_length;
     if (length > BODY_MAX)
         return BODY_TOO_BIG;
-    if (str_ieq(str_trim(request_header(req, "expect")), STR("100-continue")))
+    if (waits_for_leave(req))
         mg_write(conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     return length >= 0 ? read_known(conn, a, (size_t)length, body) : read_chunks(conn, a, body);
 }
@@ -249,12 +256,13 @@ static int serve(struct mg_connection *conn, struct http_server *s, struct worke
     head_of(conn, ri, &w->arena, &req);
     req.read_body = read_body;
     router_run(&s->router, &req, &w->arena, &x);
-    bool skip = x.api.body || (!chunked && ri->content_length <= SMALL_BODY);
+    bool unsent = !x.api.body && waits_for_leave(&req);
+    bool skip = x.api.body || (!chunked && !unsent && ri->content_length <= SMALL_BODY);
     bool keep = skip && !x.close && client_keeps(ri) && !crowded(s);
     if (!keep)
         mg_disable_connection_keep_alive(conn);
     send_reply(conn, w, &x, keep, s->router.core->test_mode);
-    if (!skip || x.close)
+    if ((!skip || x.close) && !unsent)
         linger(conn);
     router_done(&s->router, &x);
     return x.status;
@@ -281,12 +289,12 @@ static int begin_request(struct mg_connection *conn)
 
 /* ---- civetweb's other callbacks */
 
+/* What civetweb itself refuses; a head that is too large is "malformed" to it. */
 static int http_error(struct mg_connection *conn, int status, const char *text)
 {
-    if (status == 413)
-        send_refusal(conn, 431, "The header fields of the request are too large");
-    else
-        send_refusal(conn, status, text);
+    if (status == 400)
+        text = "The request is malformed, or its head is larger than " HEAD_MAX " bytes";
+    send_refusal(conn, status, text);
     return 0;
 }
 
@@ -350,7 +358,7 @@ static bool listen_on(struct http_server *s, struct str address)
         "tcp_nodelay",
         "1",
         "max_request_size",
-        "16384",
+        HEAD_MAX,
         "enable_keep_alive",
         "yes",
         "keep_alive_timeout_ms",

@@ -90,7 +90,7 @@ bool sockets_address(struct arena *a, struct str host, int64_t port, struct str 
 
 static bool is_ours(int fd, int port, bool listening)
 {
-    struct sockaddr_in addr;
+    struct sockaddr_in addr = {.sin_family = AF_UNSPEC};
     socklen_t len = sizeof(addr), optlen = sizeof(int);
     int accepts = 0;
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &optlen) || !accepts == listening)
