@@ -74,6 +74,13 @@ def cache_dir():
     return path
 
 
+def child_env(**more):
+    """Our environment for a server or client: neutral locale, no preloaded sanitizer (which
+    belongs to the plugin under test) and none of libpq's own variables."""
+    env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD" and not k.startswith("PG")}
+    return dict(env, LC_ALL="C", **more)
+
+
 def unprivileged_user():
     """passwd entry of the user that servers run as, or None when we are not root."""
     if os.geteuid() != 0:
@@ -129,7 +136,7 @@ class Process:
         try:
             self.proc = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.home,
-                env=dict(os.environ, LC_ALL="C", **(env or {})), start_new_session=True,
+                env=child_env(**(env or {})), start_new_session=True,
                 **self.as_user())
         finally:
             log.close()
@@ -291,7 +298,7 @@ class PostgresServer(Process):
 
     def _initdb(self):
         pwfile = self.write("pw", self.password)
-        env = dict(os.environ, LC_ALL="C", **self._lib_path())
+        env = child_env(**self._lib_path())
         r = subprocess.run(
             [os.path.join(self.bin, "initdb"), "-D", self.data, "-U", self.superuser, "-N",
              "-E", "UTF8", "--locale=C", f"--pwfile={pwfile}", "--auth-host=scram-sha-256",
@@ -326,7 +333,7 @@ class PostgresServer(Process):
             subprocess.run(
                 ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
                  "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-                 "-keyout", key, "-out", cert], check=True, capture_output=True)
+                 "-keyout", key, "-out", cert], check=True, capture_output=True, env=child_env())
             os.chmod(key, 0o600)
             if self.user:
                 os.chown(key, self.user.pw_uid, self.user.pw_gid)
@@ -341,7 +348,8 @@ class PostgresServer(Process):
         r = subprocess.run(
             ["pg_basebackup", "-D", copy.data, "-R", "-X", "stream", "-c", "fast", "-h", self.home,
              "-p", str(self.port), "-U", self.superuser],
-            cwd=copy.home, capture_output=True, text=True, check=False, **copy.as_user())
+            cwd=copy.home, env=child_env(), capture_output=True, text=True, check=False,
+            **copy.as_user())
         if r.returncode:
             raise ServerError(f"pg_basebackup: {r.stderr}")
         with open(os.path.join(copy.data, "postgresql.auto.conf"), "a", encoding="utf-8") as f:
@@ -391,7 +399,7 @@ class PostgresServer(Process):
         return subprocess.run(
             ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.home, "-p", str(self.port),
              "-U", self.superuser, "-d", database, *options, "-c", sql],
-            capture_output=True, text=True, check=False, env=dict(os.environ, PGOPTIONS=""))
+            capture_output=True, text=True, check=False, env=child_env())
 
     def psql(self, sql, database="postgres"):
         """Runs SQL as superuser over the socket; rows as lines, columns parted by |."""
@@ -410,7 +418,7 @@ class PostgresServer(Process):
         r = subprocess.run(
             ["psql", "-X", "-v", "ON_ERROR_STOP=1", "-h", self.home, "-p", str(self.port),
              "-U", user or self.superuser, "-d", database, "-f", path],
-            capture_output=True, text=True, check=False)
+            capture_output=True, text=True, check=False, env=child_env())
         return r.returncode, r.stdout + r.stderr
 
     def create_user(self, name, password):

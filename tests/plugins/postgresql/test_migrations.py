@@ -11,7 +11,7 @@ import threading
 import pytest
 import model as m
 from conftest import ROOT, numbers, plugin_path
-from servers import PostgresServer, wait_for
+from servers import PgBouncer, PostgresServer, child_env, wait_for
 from stkabi import Catalog, StkError
 
 PENDING, APPLIED, EDITED, UNKNOWN = 1, 2, 3, 4
@@ -125,7 +125,7 @@ def test_progress_can_stop(db):
 def test_a_script_run_by_hand_is_waited_for(db, pg, name):
     holder = subprocess.Popen(
         ["psql", "-X", "-q", "-A", "-t", "-h", pg.home, "-p", str(pg.port), "-U", "postgres", "-d", name],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=child_env())
     holder.stdin.write(f"BEGIN; SELECT pg_advisory_xact_lock({LOCK}); SELECT 'held';\n")
     holder.stdin.flush()
     while "held" not in holder.stdout.readline():
@@ -156,7 +156,6 @@ with Plugin({so!r}).open({{"postgresql_connection_uri": {uri!r}}}, EMPTY) as db:
 
 @pytest.mark.parametrize("through", ["server", "pgbouncer"])
 def test_cores_that_start_at_once(plugin, through):
-    from servers import PgBouncer
     with PostgresServer() as server:
         server.create_database("d")
         front = PgBouncer(server).start() if through == "pgbouncer" else server
