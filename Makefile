@@ -125,3 +125,4 @@ all: $(if $(core_main),$(server),$(core_lib)) $(if $(conform_srcs),$(conform)) $
 -include $(core_objs:.o=.d) $(conform_objs:.o=.d) $(unit_srcs:%.c=$(O)/obj/%.d)
 
 include mk/dev.mk
+include mk/test-plugins.mk

@@ -183,7 +183,8 @@ stk_status migrate_at_open(const struct plugin *p, stk_db *db, const stk_catalog
         rc = check_history(p, catalog, &r, error);
     if (rc >= 0 && r.pending && !auto_migrate)
         return refuse_pending(p, &r, error);
-    if (rc >= 0 && r.pending) {
+    /* Also with nothing pending: the plugin stores the hashes of hand-run scripts. */
+    if (rc >= 0 && auto_migrate) {
         struct run run = {.plugin = p};
         rc = run_scripts(&run, db, r.to, 0, a, error);
         if (rc >= 0 && run.applied)
