@@ -26,8 +26,9 @@ VERSION := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
 
 warnings := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
     -Wcast-qual -Wwrite-strings -Wconversion -Wno-sign-conversion -Wundef \
-    $(if $(filter 0,$(WERROR)),,-Werror)
-# Sanitizers blow frames up and bring their own memory checks.
+    $(if $(SAN),-Wno-format-truncation -Wno-maybe-uninitialized,$(if $(filter 0,$(WERROR)),,-Werror))
+# Sanitizers blow frames up, lead the compiler to false warnings, and bring their
+# own memory checks.
 hardening := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all,\
     -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -Wframe-larger-than=8192) \
     -fstack-protector-strong -fstack-clash-protection
@@ -97,13 +98,6 @@ mongodb_pkgs := libmongoc-1.0
 plugins := $(sort $(foreach d,$(wildcard plugins/*),$(if $(wildcard $(d)/*.c),$(notdir $(d)))))
 $(foreach p,$(plugins),$(eval $(call stk-plugin,$(p),plugins/$(p),migration_scripts/$(p))))
 plugin_sos := $(foreach p,$(plugins),$($(p)_so))
-
-# Plugins that only tests load: tests/plugins/NAME/build.mk sets flags, calls
-# stk-plugin with $(O)/tests/plugins as the fourth argument and adds its NAME to
-# test_plugins.
-test_plugins :=
-include $(sort $(wildcard tests/plugins/*/build.mk))
-test_plugin_sos = $(foreach p,$(test_plugins),$($(p)_so))
 
 # ------------------------------------------------------------------- units
 

@@ -45,7 +45,7 @@ run: deps
 
 # ------------------------------------------------------------------- tests
 
-units: all $(unit_bins) $(test_plugin_sos)
+units: all $(unit_bins)
 
 unit: units
 	@tests/run -O $(O) -k '$(K)' unit
@@ -79,10 +79,10 @@ bench:
 # -------------------------------------------------------------------- lint
 
 lint_c := $(core_srcs) $(conform_srcs) $(stk_kit_srcs) \
-    $(foreach p,$(plugins) $(test_plugins),$($(p)_srcs)) $(unit_srcs)
+    $(foreach p,$(plugins),$($(p)_srcs)) $(wildcard tests/plugins/*/*.c) $(unit_srcs)
 format_files = $(shell find core sdk plugins tests -name '*.[ch]' 2>/dev/null | sort)
 lint_cppflags := -D_GNU_SOURCE -DSTK_CORE_VERSION='"0"' -DSTK_NMIGRATIONS=1 \
-    -Icore -Isdk/include -Isdk/sql -Isdk/conform -Itests/unit
+    -Icore -Isdk/include -Isdk/sql -Isdk/conform -Itests/unit -DMEMORY_NAME='"memory"'
 
 lint: deps-lint
 	+@$(again) $(parallel) WERROR=1 units
