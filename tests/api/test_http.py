@@ -4,6 +4,7 @@
 Nothing here depends on the storage, so it runs on SQLite only."""
 
 import random
+import select
 import signal
 import socket
 import threading
@@ -320,28 +321,27 @@ def test_slow_hashes_keep_nobody_out():
         with ThreadPoolExecutor(4) as pool:
             hashes = [pool.submit(core.post, "/recipe/signup", {"email": f"a{i}@example.com", **body})
                       for i in range(4)]
-            slowest = 0
+            slowest, begin = 0, time.monotonic()
             while not all(h.done() for h in hashes):
                 start = time.monotonic()
                 assert core.get("/users/count").status == 200
                 slowest = max(slowest, time.monotonic() - start)
             assert all(h.result().status == 200 for h in hashes)
-        assert slowest < 0.4
+        assert slowest < (time.monotonic() - begin) / 2
 
 
 # ---- the end
 
 def test_running_requests_end_before_the_server():
-    with Core(bcrypt_log_rounds=14) as core, Wire(core) as idle:
+    with Core(bcrypt_log_rounds=15) as core, Wire(core) as idle:
         idle.send(HELLO).reply()
         body = '{"email":"a@example.com","password":"secret123"}'
         with Wire(core) as busy:
             busy.send(post("/recipe/signup", body))
             time.sleep(0.2)
-            start = time.monotonic()
             core.signal(signal.SIGTERM)
             wait_for(lambda: refused(core), 5, "new connections are refused")
-            assert time.monotonic() - start < 0.5
+            assert select.select([busy.s], [], [], 0)[0] == []
             status, headers, text = busy.reply()
             assert (status, headers["connection"]) == (200, "close")
             assert '"status":"OK"' in text
@@ -364,7 +364,7 @@ def test_an_idle_server_ends_at_once():
             w.send(HELLO).reply()
         start = time.monotonic()
         assert core.stop() == 0
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 5
         for w in wires:
             assert w.closed()
 
