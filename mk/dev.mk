@@ -2,7 +2,7 @@
 # Targets for people: dependencies, running, tests, lint, installing.
 
 .PHONY: deps deps-test deps-lint test-env run units unit test test-run test-asan test-tsan \
-    bench lint lint-format lint-rules lint-cppcheck lint-tidy format install compile-commands
+    bench fuzz lint lint-format lint-rules lint-cppcheck lint-tidy format install compile-commands
 
 again := $(MAKE) --no-print-directory O=$(O)
 jobs := $(shell nproc 2>/dev/null || echo 2)
@@ -17,6 +17,7 @@ help:
 	@echo 'make test-tsan  tests of concurrency under ThreadSanitizer'
 	@echo 'make lint       everything that checks without running; make format formats'
 	@echo 'make bench      requests per second, latency, CPU and memory'
+	@echo 'make fuzz       each fuzz target for STK_FUZZ_SECONDS (10)'
 	@echo 'make install    into $(PREFIX) (PREFIX=, DESTDIR=)'
 	@echo 'make deps       build packages only; DEPS=none installs nothing, DEPS=all servers too'
 	@echo 'make dist clean'
@@ -69,6 +70,10 @@ test-tsan: test-env
 	+@$(again)/tsan SAN=thread $(parallel) units
 	@$(san) STK_SAN=thread STK_PYTEST_ARGS='$(if $(K),,-m concurrent)' \
 	    tests/run -O $(O)/tsan -k '$(K)' $(or $(PARTS),unit conformance api)
+
+fuzz:
+	@CC='$(CC)' DEPS='$(DEPS)' scripts/deps build fuzz
+	@O='$(O)' tests/fuzz/run
 
 bench:
 	@CC='$(CC)' DEPS='$(DEPS)' scripts/deps build bench servers
