@@ -16,47 +16,18 @@ struct waiter {
     bool served;
 };
 
-struct queue {
-    struct waiter *first, **end;
-};
-
 struct permits {
     pthread_mutex_t lock; /* all below */
-    unsigned free;
-    struct queue back, fresh; /* paused ones that come back; those not begun */
+    int free;             /* below 0: more came back than there was room for */
+    struct waiter *first, **end;
 };
-
-static void queue_init(struct queue *q)
-{
-    q->first = NULL;
-    q->end = &q->first;
-}
-
-static void queue_add(struct queue *q, struct waiter *w)
-{
-    *q->end = w;
-    q->end = &w->next;
-}
-
-static void queue_remove(struct queue *q, struct waiter *w)
-{
-    for (struct waiter **at = &q->first; *at; at = &(*at)->next) {
-        if (*at != w)
-            continue;
-        *at = w->next;
-        if (q->end == &w->next)
-            q->end = at;
-        return;
-    }
-}
 
 struct permits *permits_new(unsigned n)
 {
     struct permits *p = mem_zalloc(sizeof(*p));
     pthread_mutex_init(&p->lock, NULL);
-    p->free = n ? n : 1;
-    queue_init(&p->back);
-    queue_init(&p->fresh);
+    p->free = n ? (int)n : 1;
+    p->end = &p->first;
     return p;
 }
 
@@ -68,8 +39,20 @@ void permits_free(struct permits *p)
     mem_free(p);
 }
 
-/* Waits in q with the lock held; returns whether a permit was handed over. */
-static bool wait_in(struct permits *p, struct queue *q, uint64_t deadline_us)
+static void unlink_waiter(struct permits *p, struct waiter *w)
+{
+    for (struct waiter **at = &p->first; *at; at = &(*at)->next) {
+        if (*at != w)
+            continue;
+        *at = w->next;
+        if (p->end == &w->next)
+            p->end = at;
+        return;
+    }
+}
+
+/* Waits with the lock held; returns whether a permit was handed over. */
+static bool wait_turn(struct permits *p, uint64_t deadline_us)
 {
     struct waiter w = {.next = NULL};
     pthread_condattr_t attr;
@@ -77,42 +60,37 @@ static bool wait_in(struct permits *p, struct queue *q, uint64_t deadline_us)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&w.cond, &attr);
     pthread_condattr_destroy(&attr);
-    queue_add(q, &w);
+    *p->end = &w;
+    p->end = &w.next;
     struct timespec t = {.tv_sec = (time_t)(deadline_us / 1000000),
                          .tv_nsec = (long)(deadline_us % 1000000) * 1000};
     int rc = 0;
     while (!w.served && rc == 0)
         rc = pthread_cond_timedwait(&w.cond, &p->lock, &t);
     if (!w.served)
-        queue_remove(q, &w);
+        unlink_waiter(p, &w);
     pthread_cond_destroy(&w.cond);
     return w.served;
 }
 
-static bool take(struct permits *p, bool back, uint64_t deadline_us)
+bool permit_take(struct permits *p, uint64_t deadline_us)
 {
     pthread_mutex_lock(&p->lock);
     bool got = p->free > 0;
     if (got)
         p->free--;
     else
-        got = wait_in(p, back ? &p->back : &p->fresh, deadline_us);
+        got = wait_turn(p, deadline_us);
     pthread_mutex_unlock(&p->lock);
     return got;
-}
-
-bool permit_take(struct permits *p, uint64_t deadline_us)
-{
-    return take(p, false, deadline_us);
 }
 
 void permit_give(struct permits *p)
 {
     pthread_mutex_lock(&p->lock);
-    struct queue *q = p->back.first ? &p->back : &p->fresh;
-    struct waiter *w = q->first;
-    if (w) {
-        queue_remove(q, w);
+    struct waiter *w = p->first;
+    if (w && p->free >= 0) {
+        unlink_waiter(p, w);
         w->served = true;
         pthread_cond_signal(&w->cond);
     } else {
@@ -131,6 +109,11 @@ void permit_pause(struct ctx *c)
 
 void permit_resume(struct ctx *c)
 {
-    if (c->permit == PERMIT_PAUSED)
-        c->permit = take(c->core->permits, true, c->deadline_us) ? PERMIT_HELD : PERMIT_NONE;
+    if (c->permit != PERMIT_PAUSED)
+        return;
+    struct permits *p = c->core->permits;
+    c->permit = PERMIT_HELD;
+    pthread_mutex_lock(&p->lock);
+    p->free--;
+    pthread_mutex_unlock(&p->lock);
 }

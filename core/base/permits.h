@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Work permits: how many requests run at once, however many connections are
  * open.  Who waits for something slow that is not this process's own work (a
- * password hash) gives its permit back meanwhile.
+ * database, a password hash) gives its permit back meanwhile.
  *
- * Thread-safe.  Waiters are served in order of arrival; one that comes back
- * from a pause goes before those that have not begun. */
+ * Thread-safe.  Those that have not begun wait in order of arrival.  Who comes
+ * back from a pause never waits: it may hold locks that others wait for, permit
+ * in hand.  So there can be more running than permits for a moment, and then
+ * nobody begins. */
 #ifndef CORE_BASE_PERMITS_H
 #define CORE_BASE_PERMITS_H
 
@@ -23,8 +25,7 @@ bool permit_take(struct permits *p, uint64_t deadline_us);
 void permit_give(struct permits *p);
 
 /* Around a wait of the request that runs in c.  Nothing where it holds none (a
- * job, a test).  After its deadline it goes on without one: it has little left
- * to do but to say so. */
+ * job, a test). */
 void permit_pause(struct ctx *c);
 void permit_resume(struct ctx *c);
 

@@ -2,6 +2,8 @@
 /* Batches: calls gathered in the arena, then run in one exec(). */
 #include "storage/storage_internal.h"
 
+#include "base/permits.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -86,7 +88,10 @@ stk_status storage_exec(struct ctx *c, struct storage *s, stk_txn *txn, const st
                        .calls = calls,
                        .arena = &c->arena->abi,
                        .deadline_us = c->deadline_us};
+    /* However slow this database is, requests that do not need it go on. */
+    permit_pause(c);
     stk_status rc = v->exec(s->db, txn, &batch, err);
+    permit_resume(c);
     c->round_trips += batch.round_trips;
     c->statements += batch.statements;
     c->batches++;

@@ -67,24 +67,58 @@ static void deadline_ends_the_wait(void **state)
 static void pause_lets_others_in(void **state)
 {
     struct core core = {.permits = permits_new(1)};
-    struct ctx c = {.core = &core, .deadline_us = clock_us() + 60 * SECOND};
+    struct ctx c = {.core = &core};
     (void)state;
     permit_pause(&c); /* holds none */
-    assert_int_equal(c.permit, PERMIT_NONE);
-    assert_true(permit_take(core.permits, 0));
-    c.permit = PERMIT_HELD;
-    permit_pause(&c);
-    assert_true(permit_take(core.permits, 0));
-    c.deadline_us = clock_us() + 1000;
-    permit_resume(&c); /* in vain: the other one has it */
-    assert_int_equal(c.permit, PERMIT_NONE);
-    permit_give(core.permits);
-    assert_true(permit_take(core.permits, 0));
-    c.permit = PERMIT_HELD;
-    permit_pause(&c);
     permit_resume(&c);
+    assert_int_equal(c.permit, PERMIT_NONE);
+    assert_true(permit_take(core.permits, 0));
+    c.permit = PERMIT_HELD;
+    permit_pause(&c);
+    assert_true(permit_take(core.permits, 0));
+    permit_resume(&c); /* at once, although another one runs */
     assert_int_equal(c.permit, PERMIT_HELD);
+    assert_false(permit_take(core.permits, 0));
     permit_give(core.permits);
+    assert_false(permit_take(core.permits, 0));
+    permit_give(core.permits);
+    assert_true(permit_take(core.permits, 0));
+    permit_give(core.permits);
+    permits_free(core.permits);
+}
+
+/* Many that pause and come back while they hold a lock that all others want. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void *pause_under_lock(void *arg)
+{
+    struct core *core = arg;
+    for (int i = 0; i < 200; i++) {
+        struct ctx c = {.core = core};
+        assert_true(permit_take(core->permits, clock_us() + 60 * SECOND));
+        c.permit = PERMIT_HELD;
+        pthread_mutex_lock(&lock);
+        permit_pause(&c);
+        sched_yield();
+        permit_resume(&c);
+        pthread_mutex_unlock(&lock);
+        permit_give(core->permits);
+    }
+    return NULL;
+}
+
+static void coming_back_waits_for_nobody(void **state)
+{
+    struct core core = {.permits = permits_new(2)};
+    pthread_t t[THREADS];
+    (void)state;
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&t[i], NULL, pause_under_lock, &core);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(t[i], NULL);
+    assert_true(permit_take(core.permits, 0));
+    assert_true(permit_take(core.permits, 0));
+    assert_false(permit_take(core.permits, 0));
     permits_free(core.permits);
 }
 
@@ -94,6 +128,7 @@ int main(void)
         cmocka_unit_test(number_holds),
         cmocka_unit_test(deadline_ends_the_wait),
         cmocka_unit_test(pause_lets_others_in),
+        cmocka_unit_test(coming_back_waits_for_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
