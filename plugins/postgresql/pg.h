@@ -31,6 +31,8 @@ enum {
 #define PG_GRACE_US 500000u     /* a commit past its deadline is waited for this long */
 #define PG_ROLLBACK_US 5000000u
 #define PG_PING_US 2000000u
+#define PG_PLANS_US 500000u /* cached plans are dropped after this, doubled each time */
+#define PG_PLANS_MAX_US 600000000u
 
 /* The statement of a query that fails on the server when its count is wrong. */
 struct pg_guard {
@@ -65,6 +67,8 @@ struct pg_conn {
     uint64_t uses;      /* times taken from the pool */
     bool direct;        /* known to talk to the server itself, no pooler between */
     char server[96];    /* "db:5432" */
+    /* When cached plans are dropped next, and how long after that again; 0: never. */
+    uint64_t plans_due_us, plans_every_us;
     /* Reused for every statement, see pg_bind.c. */
     const char **values;
     int *lengths, *formats;

@@ -138,6 +138,10 @@ static struct pg_conn *wrap(struct stk_db *db, PGconn *pg, const struct pg_host 
     pg_host_text(host, conn->server, sizeof conn->server);
     PQsetErrorVerbosity(pg, PQERRORS_DEFAULT);
     PQsetnonblocking(pg, 1);
+    if (!PQparameterStatus(pg, "crdb_version")) { /* CockroachDB plans by other means */
+        conn->plans_every_us = PG_PLANS_US;
+        conn->plans_due_us = pg_now() + PG_PLANS_US;
+    }
     return conn;
 }
 

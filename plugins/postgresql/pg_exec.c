@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-enum { STEP_BEGIN, STEP_PREPARE, STEP_RUN, STEP_COMMIT };
+enum { STEP_PLANS, STEP_BEGIN, STEP_PREPARE, STEP_RUN, STEP_COMMIT };
 
 struct step {
     uint8_t kind;
@@ -144,17 +144,38 @@ static stk_status send_call(struct run *r, uint16_t index, stk_err *err)
     return STK_OK;
 }
 
+/* A plan made while a table was empty takes any index for as good as any other,
+ * and the server keeps it until the table is analyzed, minutes and a million
+ * rows later.  So plans are made anew at growing intervals, which costs a word
+ * in a trip that is made anyway. */
+static bool plans_are_due(const struct run *r)
+{
+    struct pg_conn *c = r->conn;
+    if (!c->plans_every_us || !atomic_load(&r->db->use_prepared))
+        return false;
+    uint64_t now = pg_now();
+    if (now < c->plans_due_us)
+        return false;
+    if (c->plans_every_us < PG_PLANS_MAX_US)
+        c->plans_every_us *= 2;
+    c->plans_due_us = now + c->plans_every_us;
+    return true;
+}
+
 /* Queues everything; STK_E_UNAVAILABLE when libpq would not take it. */
 static stk_status send_batch(struct run *r, stk_err *err)
 {
-    size_t most = 2 * (size_t)r->pieces + 2;
+    size_t most = 2 * (size_t)r->pieces + 3;
     r->steps = r->few;
     if (most > sizeof r->few / sizeof r->few[0])
         r->steps = stk_alloc(r->batch->arena, most * sizeof *r->steps);
     stk_status st = STK_OK;
-    if (r->begin && !send_plain(r, STEP_BEGIN, 0,
-                                r->ro ? "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
-                                      : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"))
+    if (plans_are_due(r) && !send_plain(r, STEP_PLANS, 0, "DISCARD PLANS"))
+        st = STK_E_UNAVAILABLE;
+    if (st == STK_OK && r->begin &&
+        !send_plain(r, STEP_BEGIN, 0,
+                    r->ro ? "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
+                          : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"))
         st = STK_E_UNAVAILABLE;
     for (uint32_t i = 0; st == STK_OK && i < r->batch->ncalls; i++)
         st = send_call(r, (uint16_t)i, err);

@@ -501,3 +501,32 @@ def test_tables_made_anew_under_prepared_statements(plugin, database):
             db.drop()
             db.ensure()
         assert db.exec([m.get_pair("a")])[0].rows == []
+
+
+def test_plans_of_empty_tables_do_not_last(plugin):
+    """Prepared while empty, a statement may be planned over the wrong index; nobody
+    analyzes the table here, and yet the primary key is soon used."""
+    with PostgresServer(conf={"autovacuum": "off"}) as server:
+        uri = server.create_database("d")
+        with open_db(plugin, uri, postgresql_connection_pool_size=1) as db:
+            for _ in range(10):
+                db.exec([m.get("a", "x"), m.inc(1, "a", "x")])
+            for start in range(0, 20000, 5000):
+                db.exec([m.small.rows([("a", f"{i}", 1, True)
+                                       for i in range(start, start + 5000)])])
+            scans = ("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = "
+                     "'st_item_pkey'")
+
+            def uses_primary_key():
+                before = int(server.psql(scans, "d"))
+                for i in range(20):
+                    db.exec([m.get("a", f"{i}"), m.inc(1, "a", f"{i}")])
+                db.exec([m.total("b")])
+                return int(server.psql(scans, "d")) - before >= 20
+
+            wait_for(uses_primary_key, 20, "the primary key serves the query")
+            start = time.monotonic()
+            for i in range(200):
+                db.exec([m.get("a", f"{i}"), m.inc(1, "a", f"{i}")])
+            assert time.monotonic() - start < 1.0
+            assert db.round_trips == 1
