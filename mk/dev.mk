@@ -110,8 +110,8 @@ lint-cppcheck:
 	    --template='{file}:{line}: {severity}: {message} [{id}]' $(lint_cppflags) $(lint_c)
 
 # One mark a file, so that only what changed is looked at again.
-# Tests are left to the compiler, cppcheck and the sanitizers.
-tidy_marks := $(patsubst %.c,$(O)/tidy/%.ok,$(filter-out $(unit_srcs),$(lint_c)))
+# Tests and conformance are left to the compiler, cppcheck and the sanitizers.
+tidy_marks := $(patsubst %.c,$(O)/tidy/%.ok,$(filter-out tests/% sdk/conform/%,$(lint_c)))
 lint-tidy: $(tidy_marks)
 
 $(O)/tidy/%.ok: %.c .clang-tidy
