@@ -223,7 +223,7 @@ static stk_status take_attributes(struct loader *l, const char *text)
 
 /* --------------------------------------------------------------------- hosts */
 
-static stk_status add_host(struct loader *l, const char *host, const char *port)
+static stk_status add_host(struct loader *l, const char *host, const char *port, bool raw)
 {
     struct pg_conf *conf = l->conf;
     struct pg_host *h = realloc(conf->hosts, (conf->nhosts + 1) * sizeof *h);
@@ -231,7 +231,7 @@ static stk_status add_host(struct loader *l, const char *host, const char *port)
         return stk_err_nomem(l->err);
     conf->hosts = h;
     h += conf->nhosts++;
-    memset(h, 0, sizeof *h);
+    *h = (struct pg_host){.raw = raw};
     stk_status st = host && *host ? set(l, &h->host, host) : STK_OK;
     return st == STK_OK && port && *port ? set(l, &h->port, port) : st;
 }
@@ -248,7 +248,7 @@ static stk_status take_host_keys(struct loader *l)
     char *rest = copy;
     for (char *h; st == STK_OK && (h = strsep(&rest, ", "));)
         if (*h)
-            st = add_host(l, h, port ? port : "5432");
+            st = add_host(l, h, port ? port : "5432", false);
     free(copy);
     return st;
 }
@@ -258,13 +258,8 @@ static stk_status take_uri_hosts(struct loader *l, const struct stk_uri *uri)
     const char *raw = param_get(l->conf, "host");
     if (!raw)
         raw = param_get(l->conf, "hostaddr");
-    if (raw) {
-        /* The host is a parameter: libpq deals with it, lists included. */
-        stk_status st = add_host(l, raw, param_get(l->conf, "port"));
-        if (st == STK_OK)
-            l->conf->hosts[0].raw = true;
-        return st;
-    }
+    if (raw) /* libpq deals with it, lists included */
+        return add_host(l, raw, param_get(l->conf, "port"), true);
     if (uri->nhosts == 0 ||
         (uri->nhosts == 1 && uri->hosts[0].host[0] == '\0' && key(l, "postgresql_host")))
         return take_host_keys(l);
@@ -276,7 +271,7 @@ static stk_status take_uri_hosts(struct loader *l, const struct stk_uri *uri)
         char port[8] = "";
         if (uri->hosts[i].port)
             snprintf(port, sizeof port, "%u", uri->hosts[i].port);
-        st = add_host(l, uri->hosts[i].host, port[0] ? port : fallback ? fallback : "5432");
+        st = add_host(l, uri->hosts[i].host, port[0] ? port : fallback ? fallback : "5432", false);
     }
     return st;
 }
@@ -394,10 +389,12 @@ static stk_status take_keys(struct loader *l, bool uri)
         st = set(l, &conf->password, password);
     if (st == STK_OK && !conf->database)
         st = set(l, &conf->database, database ? database : "supertokens");
+    if (l->uri_schema || !schema)
+        schema = l->uri_schema ? l->uri_schema : "public";
+    if (strlen(schema) > 63)
+        return FAIL(l, "the schema name \"%s\" is longer than 63 bytes", schema);
     if (st == STK_OK)
-        st = set(l, &conf->schema, l->uri_schema ? l->uri_schema : schema ? schema : "public");
-    if (st == STK_OK && strlen(conf->schema) > 63)
-        return FAIL(l, "the schema name \"%s\" is longer than 63 bytes", conf->schema);
+        st = set(l, &conf->schema, schema);
     if (st == STK_OK && !uri)
         st = take_host_keys(l);
     if (st == STK_OK && conf->nhosts == 0)

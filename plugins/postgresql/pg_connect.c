@@ -158,7 +158,7 @@ static stk_status ask_server(struct pg_conn *conn, enum pg_target target, uint64
     if (st != STK_OK)
         return st;
     bool one = PQntuples(res) == 1;
-    conn->direct = one && atoll(PQgetvalue(res, 0, 0)) == PQbackendPID(conn->pg);
+    conn->direct = one && strtoll(PQgetvalue(res, 0, 0), NULL, 10) == PQbackendPID(conn->pg);
     bool standby = one && PQgetvalue(res, 0, 1)[0] == 't';
     PQclear(res);
     if (!conn->direct && db->conf->prepared == PG_PREPARED_AUTO &&
