@@ -141,6 +141,7 @@ static int decode_change(struct api *a, struct tenant_change *change)
 static int put(struct api *a, struct tenant_change *change)
 {
     bool created = false;
+    change->protect = a->protect_config;
     if (decode_change(a, change) != RC_OK || multitenancy_put(&a->ctx, change, &created) != RC_OK)
         return RC_FAIL;
     json_add_bool(api_ok(a), "createdNew", created);
@@ -263,6 +264,22 @@ static json_t *v2_first_factors(const struct tenant_recipes *r)
     return list;
 }
 
+static json_t *core_config_json(const struct api *a, const struct tenant *t)
+{
+    json_t *config = json_object_parse(t->core_config);
+    const char *key;
+    json_t *value;
+    void *next;
+    if (!config)
+        return json_object();
+    json_object_foreach_safe(config, next, key, value)
+    {
+        if (a->protect_config && tenant_key_protected(key))
+            json_object_del(config, key);
+    }
+    return config;
+}
+
 static void tenant_json(struct api *a, json_t *out, enum shape shape, const struct tenant *t)
 {
     struct tenant_recipes r;
@@ -282,8 +299,7 @@ static void tenant_json(struct api *a, json_t *out, enum shape shape, const stru
     }
     if (shape != SHAPE_4_0 && r.required_secondary_factors)
         json_object_set(out, "requiredSecondaryFactors", r.required_secondary_factors);
-    json_t *core = json_object_parse(t->core_config);
-    json_object_set_new(out, "coreConfig", core ? core : json_object());
+    json_object_set_new(out, "coreConfig", core_config_json(a, t));
 }
 
 static int get_tenant(struct api *a, enum shape shape)

@@ -10,6 +10,7 @@
 
 #include "recipe/app_keys.h"
 #include "recipe/multitenancy_sweep.h"
+#include "storage/storages.h"
 #include "store/multitenancy.h"
 
 enum { CHANGE_ATTEMPTS = 25 };
@@ -131,6 +132,29 @@ static int put_applied(struct ctx *c, struct storage *s, void *arg, bool *applie
     return rc;
 }
 
+bool tenant_key_protected(const char *key)
+{
+    const struct setting *known = settings_find(str_z(key));
+    return !known || (known->flags & SETTING_PROTECTED);
+}
+
+/* A key nobody knows gets its own text later. */
+static int check_protected(struct ctx *c, const json_t *stored, json_t *change)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(change, key, value)
+    {
+        if (!tenant_key_protected(key) || json_equal(value, json_object_get(stored, key)))
+            continue;
+        if (settings_find(str_z(key)))
+            return ctx_fail(c, FAIL_FORBIDDEN, "Not allowed to modify protected configs.");
+        if (plugin_option(storage_plugin(c->core->base_storage), key))
+            return ctx_fail(c, FAIL_FORBIDDEN, "Not allowed to modify DB related configs.");
+    }
+    return RC_OK;
+}
+
 /* Lays the asked members over what was set; null takes one away. */
 static struct str merge_config(struct ctx *c, struct str stored, json_t *change)
 {
@@ -167,6 +191,10 @@ static int make_row(struct ctx *c, struct put *p)
     else
         tenant_recipes_parse(c->arena, old.recipe_config, &r);
     if (tenant_recipes_apply(c, change, &r) != RC_OK)
+        return RC_FAIL;
+    const json_t *stored =
+        json_own(c->arena, json_object_parse(fresh ? STR("{}") : old.core_config));
+    if (change->protect && check_protected(c, stored, change->core_config) != RC_OK)
         return RC_FAIL;
     p->seen = found ? old.seq : 0;
     p->new_app = fresh && str_eq(change->tenant_id, PUBLIC_ID);
@@ -352,15 +380,25 @@ int multitenancy_remove_tenant(struct ctx *c, struct str tenant_id, bool *existe
     return rc;
 }
 
-/* An app's rows may be in the storage of any tenant it ever had, so every open
- * storage is swept. */
-static int mark_app(struct ctx *c, struct str app_id)
+/* The app's rows may be in the storage of any tenant it ever had, so every open
+ * storage is swept; only its own must be there now. */
+static int mark_app(struct ctx *c, struct str cud, struct str app_id)
 {
-    struct storage **list;
+    const struct tenant *public = NULL;
+    int rc = tenant_find(c, cud, app_id, PUBLIC_ID, &public);
+    if (rc != RC_OK || !public)
+        return rc;
+    struct storage **list, *own = public->storage;
     size_t n = registry_storages(c, &list);
-    int rc = RC_OK;
-    for (size_t i = 0; rc == RC_OK && i < n; i++)
-        rc = multitenancy_mark_deleting(c, list[i], app_id, STR_NULL);
+    rc = multitenancy_mark_deleting(c, own, app_id, STR_NULL);
+    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+        struct ctx other = *c;
+        if (list[i] != own &&
+            multitenancy_mark_deleting(&other, list[i], app_id, STR_NULL) != RC_OK)
+            log_warn("multitenancy", "rows of the deleted app %.*s may stay in %s: %.*s",
+                     STR_ARG(app_id), storage_name(list[i]), STR_ARG(other.fail_text));
+    }
+    tenant_unref(public);
     return rc;
 }
 
@@ -374,7 +412,7 @@ static int remove_whole_app(struct ctx *c, struct str cud, struct str app_id, co
     *existed = false;
     if (n == 0)
         return RC_OK;
-    int rc = mark_app(c, app_id);
+    int rc = mark_app(c, cud, app_id);
     if (rc == RC_OK)
         rc = remove_config(c, cud, app_id, PUBLIC_ID, existed);
     if (rc != RC_OK)

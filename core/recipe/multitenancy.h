@@ -18,6 +18,9 @@ struct tenant_recipes {
 };
 /* From the stored text; dropped when the arena is reset. */
 void tenant_recipes_parse(struct arena *a, struct str text, struct tenant_recipes *r);
+/* Whether only the hoster, who has supertokens_saas_secret, sees and sets the key:
+ * where the database is, and what the table of settings says of it. */
+bool tenant_key_protected(const char *key);
 bool tenant_has_factor(const json_t *factors, const char *name);
 
 enum tri { TRI_UNSET = -1, TRI_FALSE = 0, TRI_TRUE = 1 };
@@ -26,6 +29,7 @@ enum tri { TRI_UNSET = -1, TRI_FALSE = 0, TRI_TRUE = 1 };
 struct tenant_change {
     struct str cud, app_id, tenant_id; /* the target */
     bool v2;                           /* the /v2 calls */
+    bool protect;                      /* keys that only the hoster sets must stay as they are */
     json_t *core_config;               /* members to lay over, null removes; NULL: none */
     enum tri emailpassword, thirdparty, passwordless; /* not in v2 */
     bool has_first_factors, has_required_secondary_factors;

@@ -87,8 +87,8 @@ class Client:
 
     def at(self, prefix=None, cdi=None, **headers):
         """The same core, another place or version."""
-        return Client(self.port, self.prefix if prefix is None else prefix,
-                      cdi or self.cdi, dict(self.headers, **headers))
+        return Client(self.port, self.prefix if prefix is None else prefix, cdi or self.cdi,
+                      dict(self.headers, **{k.replace("_", "-"): v for k, v in headers.items()}))
 
     def tenant(self, tenant):
         return self.at(f"{self.prefix}/{tenant}")
