@@ -204,16 +204,17 @@ def test_what_only_the_hoster_sees_and_sets(tmp_path):
     with Core(api_keys=key, supertokens_saas_secret=secret) as core:
         hoster, user = core.at(api_key=secret), core.at(api_key=key)
         path = str(tmp_path / "t.db")
-        secretly = {"sqlite_path": path, "ip_deny_regex": "10\\..*", "access_token_validity": 60}
+        secretly = {"sqlite_path": path, "ip_deny_regex": "10\\..*",
+                    "password_reset_token_lifetime": 60}
         put_tenant(hoster, "t", coreConfig=secretly).ok()
         assert get_tenant(hoster, "t")["coreConfig"] == secretly
-        assert get_tenant(user, "t")["coreConfig"] == {"access_token_validity": 60}
+        assert get_tenant(user, "t")["coreConfig"] == {"password_reset_token_lifetime": 60}
         put_tenant(user, "t", coreConfig={"sqlite_path": path + "x"}).is_error(
             403, "Not allowed to modify DB related configs.")
         put_tenant(user, "t", coreConfig={"ip_deny_regex": None}).is_error(
             403, "Not allowed to modify protected configs.")
-        put_tenant(user, "t", coreConfig={"access_token_validity": 61}).ok()
-        assert get_tenant(hoster, "t")["coreConfig"] == dict(secretly, access_token_validity=61)
+        put_tenant(user, "t", coreConfig={"password_reset_token_lifetime": 61}).ok()
+        assert get_tenant(hoster, "t")["coreConfig"] == dict(secretly, password_reset_token_lifetime=61)
 
 
 def test_values_may_be_strings(core):
