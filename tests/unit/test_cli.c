@@ -55,12 +55,16 @@ static pid_t spawn(const char *const *args, int *pipe_end)
     snprintf(dir, sizeof(dir), "--home=%s", home);
     argv[n++] = dir;
     argv[n++] = plugins;
-    static char *env[] = {(char *)(uintptr_t) "PATH=/bin", NULL, NULL};
-    static char options[200];
     /* Sanitizers' options pass on. */
-    if (getenv("ASAN_OPTIONS")) {
-        snprintf(options, sizeof(options), "ASAN_OPTIONS=%s", getenv("ASAN_OPTIONS"));
-        env[1] = options;
+    static const char *const pass[] = {"ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS",
+                                       "TSAN_OPTIONS"};
+    static char options[4][512];
+    char *env[6] = {(char *)(uintptr_t) "PATH=/bin"};
+    for (int i = 0, k = 1; i < 4; i++) {
+        if (getenv(pass[i])) {
+            snprintf(options[i], sizeof(options[i]), "%s=%s", pass[i], getenv(pass[i]));
+            env[k++] = options[i];
+        }
     }
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     posix_spawn_file_actions_init(&actions);
