@@ -11,6 +11,7 @@
 #include "config/settings.h"
 #include "core.h"
 #include "crypto/refresh_token.h"
+#include "recipe/active.h"
 #include "recipe/app_keys.h"
 
 enum { ATTEMPTS = 10 };
@@ -26,6 +27,7 @@ struct refresh {
     struct session_key key;
     struct session_row row;
     struct session_user_lookup lookup;
+    bool user_known;           /* the lookup needs no further read */
     struct batch more;         /* what is to be read or written next */
     struct str written_hash2;  /* of the token the last write was to make current */
     struct token_info next;    /* the token given out */
@@ -92,10 +94,12 @@ static int read_row(struct refresh *r, bool first)
     if (!session_row_of(get, &r->row) || r->row.expires_at < clock_ms())
         return unauthorised(r, "Session missing in db or has expired");
     /* The session may have been given to another id since the token was made. */
-    if (!str_eq(r->row.user_id, r->lookup.id))
+    if (!str_eq(r->row.user_id, r->lookup.id)) {
+        r->user_known = false;
         session_user_start(&r->lookup, &r->more, r->key.app_id, r->row.user_id, STR_NULL);
-    else if (first)
-        (void)session_user_step(&r->lookup, &r->more);
+    } else if (first) {
+        r->user_known = !session_user_step(&r->lookup, &r->more);
+    }
     return RC_OK;
 }
 
@@ -188,9 +192,13 @@ static int swap_row(struct refresh *r, const struct session_row *to)
 {
     stk_call *swap = batch_session_swap(&r->more, &r->key, r->row.hash2, to);
     r->written_hash2 = to->hash2;
+    struct str user = r->lookup.user.primary_own;
+    bool marked = r->user_known && active_add(r->c, r->tenant->storage, &r->more, user);
     int rc = run_more(r, swap);
     if (rc != RC_OK)
         return rc;
+    if (marked)
+        active_noted(r->c, user);
     if (call_affected(swap) == 0)
         return AGAIN;
     r->row = *to;
