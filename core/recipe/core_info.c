@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/permits.h"
 #include "config/settings.h"
 #include "core.h"
 #include "crypto/sha.h"
@@ -26,7 +27,10 @@ static int probe_all(struct ctx *c, const struct app *app)
     for (size_t i = 0; rc == RC_OK && i < n; i++) {
         stk_health health = {.size = sizeof(health)};
         struct str error;
-        if (storage_health(list[i], c->arena, PROBE_MS, &health, &error) != STK_OK)
+        permit_pause(c);
+        stk_status status = storage_health(list[i], c->arena, PROBE_MS, &health, &error);
+        permit_resume(c);
+        if (status != STK_OK)
             rc = ctx_fail_text(c, FAIL_UNAVAILABLE, error);
     }
     return rc;

@@ -212,6 +212,20 @@ def test_bodies_that_are_no_object(server, body):
         assert w.send(post("/recipe/signin", body)).reply()[::2] == (400, "Invalid Json Input\n")
 
 
+def test_deepest_body(server):
+    """As deep as is taken in, it also goes through storage and back."""
+    deep = 1
+    for _ in range(97):
+        deep = {"a": deep}
+    body = {"userId": "u", "userDataInJWT": deep, "userDataInDatabase": deep,
+            "enableAntiCsrf": False, "useDynamicSigningKey": True}
+    handle = server.post("/recipe/session", body).ok()["session"]["handle"]
+    reply = server.get("/recipe/session", {"sessionHandle": handle}).ok()
+    assert reply["userDataInDatabase"] == reply["userDataInJWT"] == deep
+    body["userDataInJWT"] = {"a": {"a": {"a": deep}}}
+    server.post("/recipe/session", body).is_error(400, "Invalid Json Input")
+
+
 # ---- heads
 
 @pytest.mark.parametrize("headers", [
@@ -315,8 +329,8 @@ def test_more_clients_than_threads(server):
 
 
 def test_slow_hashes_keep_nobody_out():
-    """One permit, and a hash of half a second: who waits for it does not hold the permit."""
-    with Core(max_server_pool_size=1, bcrypt_log_rounds=13) as core:
+    """One permit, and slow hashes: who waits for it does not hold the permit."""
+    with Core(max_server_pool_size=1, bcrypt_log_rounds=12, request_timeout=60) as core:
         body = {"password": "secret123"}
         with ThreadPoolExecutor(4) as pool:
             hashes = [pool.submit(core.post, "/recipe/signup", {"email": f"a{i}@example.com", **body})
@@ -330,10 +344,41 @@ def test_slow_hashes_keep_nobody_out():
         assert slowest < (time.monotonic() - begin) / 2
 
 
+def test_a_slow_database_keeps_nobody_out(postgres, database):
+    name = database.rsplit("/", 1)[1].split("?")[0]
+    with Core(max_server_pool_size=2) as core, ThreadPoolExecutor(9) as pool:
+        slow = core.app({"postgresql_connection_uri": database})
+        slow.get("/users/count").ok()
+        lock = pool.submit(postgres.psql, "BEGIN; LOCK TABLE st_user_counters; "
+                           "SELECT pg_sleep(2); COMMIT", name)
+        wait_for(lambda: postgres.rows("SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' "
+                                       "AND granted AND relation = 'st_user_counters'::regclass",
+                                       name), 10, "the lock")
+        waiting = [pool.submit(slow.get, "/users/count") for _ in range(8)]
+        wait_for(lambda: len(postgres.rows("SELECT 1 FROM pg_locks WHERE NOT granted", name)) >= 5,
+                 10, "requests wait for the lock")
+        for _ in range(20):
+            core.get("/users/count").ok()
+        assert not lock.done()
+        assert all(w.result().status == 200 for w in waiting)
+
+
+@pytest.mark.concurrent
+def test_permits_and_locks_do_not_wait_for_each_other(core):
+    """Many first sessions of an app at once: all need the key that one of them makes."""
+    body = {"userId": "u", "userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False,
+            "useDynamicSigningKey": True}
+    with ThreadPoolExecutor(48) as pool:
+        for _ in range(3):
+            app = core.app()
+            replies = list(pool.map(lambda _, app=app: app.post("/recipe/session", body), range(96)))
+            assert all(r.status == 200 for r in replies)
+
+
 # ---- the end
 
 def test_running_requests_end_before_the_server():
-    with Core(bcrypt_log_rounds=15) as core, Wire(core) as idle:
+    with Core(bcrypt_log_rounds=14, request_timeout=60) as core, Wire(core) as idle:
         idle.send(HELLO).reply()
         body = '{"email":"a@example.com","password":"secret123"}'
         with Wire(core) as busy:
