@@ -218,7 +218,11 @@ class Core(Client):
             shutil.rmtree(self.home, ignore_errors=True)
 
     def __enter__(self):
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def __exit__(self, kind, value, trace):
         try:
