@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each call costs the database: round trips on PostgreSQL, batches on SQLite, and the
+statements in them.  A number here that grows is a regression; one that falls is lowered.
+
+The marks of active users and the keys of an app come first, as they do in a running service:
+a user is marked once in five minutes, keys are read once in five minutes."""
+
+import os
+from contextlib import ExitStack
+
+import pytest
+
+from core import Core
+
+HASH = "$2b$04$" + "a" * 53
+NEW = {"userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False,
+       "useDynamicSigningKey": True}
+ROTATE = {"enableAntiCsrf": False, "useDynamicSigningKey": True}
+
+
+class Meter:
+    """Calls of one app, checked for their cost."""
+
+    def __init__(self, app, storage):
+        self.app = app
+        self.count = "batches" if storage == "sqlite" else "round_trips"
+
+    def costs(self, reply, trips, statements, status="OK"):
+        assert reply.status == 200, reply.text
+        assert reply.json.get("status", status) == status, reply.text
+        assert (getattr(reply, self.count), reply.statements) == (trips, statements)
+        return reply.json
+
+    def sign_up(self, email, password="secret123", app=None):
+        return (app or self.app).post("/recipe/signup", {"email": email, "password": password})
+
+    def sign_in(self, email, password="secret123", app=None):
+        return (app or self.app).post("/recipe/signin", {"email": email, "password": password})
+
+    def session(self, user, app=None):
+        return (app or self.app).post("/recipe/session", {"userId": user, **NEW})
+
+    def verify(self, token, database):
+        return self.app.post("/recipe/session/verify", {
+            "accessToken": token, "doAntiCsrfCheck": False, "enableAntiCsrf": False,
+            "checkDatabase": database})
+
+    def refresh(self, tokens, cdi="5.4", app=None):
+        return (app or self.app).post("/recipe/session/refresh", {
+            "refreshToken": tokens["refreshToken"]["token"], **ROTATE}, cdi_version=cdi)
+
+    def update(self, user, **change):
+        return self.app.put("/recipe/user", {"recipeUserId": user, **change}, rid="emailpassword")
+
+
+@pytest.fixture
+def meter(app, storage):
+    m = Meter(app, storage[0])
+    app.get("/.well-known/jwks.json")  # the app has its keys, and this core knows them
+    return m
+
+
+@pytest.fixture
+def user(meter):
+    """The id of a user of a@example.com who was seen just now."""
+    return meter.sign_up("a@example.com").ok()["user"]["id"]
+
+
+@pytest.fixture
+def cold(core, storage, app):
+    """A function that gives the app at a new core, which has the app's keys and has seen
+    no user yet."""
+    with ExitStack() as cores:
+        def another():
+            more = {} if storage[1] else {
+                "sqlite_path": os.path.join(core.home, ".started", "supertokens.db")}
+            there = cores.enter_context(Core(uri=storage[1], **more)).at(app.prefix)
+            there.get("/.well-known/jwks.json")
+            return there
+        yield another
+
+
+# ---- accounts
+
+def test_sign_up(meter):
+    meter.costs(meter.sign_up("a@example.com"), 1, 7)
+
+
+def test_sign_up_with_a_taken_email(meter, user, storage):
+    taken = meter.sign_up("a@example.com")
+    assert taken.is_status("EMAIL_ALREADY_EXISTS_ERROR") and user
+    # the transaction that met the duplicate is rolled back, which is a round trip
+    assert taken.round_trips == (1 if storage[0] == "sqlite" else 2)
+
+
+def test_sign_in(meter, user):
+    assert user
+    meter.costs(meter.sign_in("a@example.com"), 1, 2)
+    meter.costs(meter.sign_in("a@example.com", "wrong1234"), 1, 2, "WRONG_CREDENTIALS_ERROR")
+    meter.costs(meter.sign_in("b@example.com"), 1, 2, "WRONG_CREDENTIALS_ERROR")
+
+
+def test_sign_in_of_a_user_not_seen_lately(meter, cold):
+    meter.sign_up("a@example.com").ok()
+    there = cold()
+    meter.costs(meter.sign_in("a@example.com", app=there), 2, 3)
+    meter.costs(meter.sign_in("a@example.com", app=there), 1, 2)
+
+
+def test_update(meter, user):
+    meter.costs(meter.update(user, email="b@example.com"), 3, 11)
+    meter.costs(meter.update(user, password="newpass12"), 3, 11)
+    meter.costs(meter.update("nobody", email="c@example.com"), 1, 5, "UNKNOWN_USER_ID_ERROR")
+
+
+def test_password_reset(meter, user):
+    path = "/recipe/user/password/reset/token"
+    made = meter.costs(meter.app.post(path, {"userId": user, "email": "a@example.com"}), 2, 7)
+    body = {"method": "token", "token": made["token"]}
+    meter.costs(meter.app.post(path + "/consume", body), 2, 7)
+    meter.costs(meter.app.post(path + "/consume", body), 1, 1, "RESET_PASSWORD_INVALID_TOKEN_ERROR")
+
+
+def test_import(meter):
+    body = {"email": "i@example.com", "passwordHash": HASH, "hashingAlgorithm": "bcrypt"}
+    meter.costs(meter.app.post("/recipe/user/passwordhash/import", body), 1, 6)
+
+
+# ---- sessions
+
+def test_session_create(meter, user):
+    meter.costs(meter.session(user), 1, 4)
+    meter.costs(meter.session("nobody we know"), 2, 5)  # with the mark of one more user
+    meter.costs(meter.session("nobody we know"), 1, 4)
+
+
+def test_verify(meter, user):
+    token = meter.session(user).ok()["accessToken"]["token"]
+    for _ in range(2):
+        meter.costs(meter.verify(token, False), 0, 0)
+        meter.costs(meter.verify(token, True), 1, 1)
+
+
+def test_refresh(meter, user):
+    first = meter.session(user).ok()
+    meter.costs(meter.refresh(first), 1, 3)
+    child = meter.costs(meter.refresh(first), 1, 3)
+    meter.costs(meter.verify(child["accessToken"]["token"], False), 1, 2)
+    second = meter.costs(meter.refresh(child), 1, 3)
+    meter.costs(meter.refresh(second), 2, 4)
+    meter.costs(meter.refresh(first), 1, 3, "TOKEN_THEFT_DETECTED")
+
+
+def test_refresh_that_rotates(meter, user):
+    tokens = meter.session(user).ok()
+    for _ in range(3):
+        tokens = meter.costs(meter.refresh(tokens, "5.6"), 2, 4)
+
+
+def test_refresh_of_a_user_not_seen_lately(meter, user, cold):
+    tokens = meter.session(user).ok()
+    child = meter.costs(meter.refresh(tokens, app=cold()), 2, 4)
+    meter.costs(meter.refresh(child, app=cold()), 2, 5)
+    meter.costs(meter.refresh(child, "5.6", app=cold()), 2, 5)
+
+
+def test_session_by_handle(meter, user):
+    made = meter.session(user).ok()
+    handle, app = {"sessionHandle": made["session"]["handle"]}, meter.app
+    meter.costs(app.get("/recipe/session", handle), 2, 3)
+    meter.costs(app.get("/recipe/session/data", handle, cdi_version="2.18"), 1, 1)
+    meter.costs(app.put("/recipe/session/data", {**handle, "userDataInDatabase": {}}), 1, 1)
+    meter.costs(app.put("/recipe/jwt/data", {**handle, "userDataInJWT": {}}), 1, 1)
+    meter.costs(app.post("/recipe/session/regenerate", {
+        "accessToken": made["accessToken"]["token"], "userDataInJWT": {}}), 1, 2)
+    meter.costs(app.post("/recipe/session/remove", {"sessionHandles": [handle["sessionHandle"]]}),
+                1, 1)
+
+
+@pytest.mark.parametrize("sessions, statements", [(1, 5), (30, 6)])
+def test_sessions_of_a_user(meter, user, sessions, statements):
+    for _ in range(sessions):
+        meter.session(user).ok()
+    meter.costs(meter.app.get("/recipe/session/user", {"userId": user}), 3, 4)
+    meter.costs(meter.app.post("/recipe/session/remove", {"userId": user}), 4, statements)
+
+
+def test_jwt(meter):
+    body = {"payload": {}, "algorithm": "RS256", "jwksDomain": "http://x", "validity": 100,
+            "useStaticSigningKey": False}
+    meter.costs(meter.app.post("/recipe/jwt", body), 0, 0)
+    meter.costs(meter.app.get("/.well-known/jwks.json"), 0, 0)
+
+
+# ---- lists and lookups
+
+@pytest.mark.parametrize("page", [2, 30])
+def test_pages_cost_the_same_at_every_size_and_depth(meter, page):
+    for i in range(40):
+        meter.sign_up(f"u{i:02}@example.com").ok()
+    for order in ("ASC", "DESC"):
+        query, token = {"limit": page, "timeJoinedOrder": order}, {}
+        for _ in range(3):
+            seen = meter.costs(meter.app.get("/users", {**query, **token}), 2, 4)
+            if "nextPaginationToken" not in seen:
+                break
+            token = {"paginationToken": seen["nextPaginationToken"]}
+    meter.costs(meter.app.get("/users", {"limit": page, "includeRecipeIds": "emailpassword"}), 2, 11)
+    meter.costs(meter.app.get("/users", {"limit": page, "email": "u"}), 2, 5)
+
+
+def test_counts(meter, user):
+    assert user
+    for query in ({}, {"includeRecipeIds": "emailpassword"}, {"includeAllTenants": "true"}):
+        assert meter.costs(meter.app.get("/users/count", query), 1, 1)["count"] == 1
+    meter.costs(meter.app.get("/users/count/active", {"since": "0"}), 1, 1)
+
+
+def test_lookups(meter, user):
+    app = meter.app
+    meter.costs(app.get("/user/id", {"userId": user}), 1, 5)
+    meter.costs(app.get("/user/id", {"userId": "nobody"}), 1, 5, "UNKNOWN_USER_ID_ERROR")
+    by_info = {"doUnionOfAccountInfo": "true"}
+    meter.costs(app.get("/users/by-accountinfo", {**by_info, "email": "a@example.com"}), 2, 4)
+    meter.costs(app.get("/users/by-accountinfo", {**by_info, "email": "b@example.com"}), 1, 1)
+    old = {"rid": "emailpassword", "cdi_version": "3.0"}
+    meter.costs(app.get("/recipe/user", {"email": "a@example.com"}, **old), 1, 2)
+    meter.costs(app.get("/recipe/user", {"userId": user}, **old), 1, 5)
+    meter.costs(app.get("/user/search/tags"), 0, 0)
+
+
+def test_user_remove(meter, user):
+    meter.session(user).ok()
+    meter.costs(meter.app.post("/user/remove", {"userId": user}), 3, 20)
+    meter.costs(meter.app.post("/user/remove", {"userId": user}), 1, 5)
+
+
+# ---- tenants
+
+def test_tenants(meter, user):
+    app, path = meter.app, "/recipe/multitenancy/tenant"
+    meter.costs(app.put(path + "/v2", {"tenantId": "t"}), 4, 8)
+    meter.costs(app.tenant("t").get(path + "/v2"), 0, 0)
+    meter.costs(app.tenant("t").post(path + "/user", {"recipeUserId": user}), 3, 13)
+    meter.costs(app.tenant("t").post(path + "/user/remove", {"recipeUserId": user}), 3, 14)
+    # the tenant of a request is found in memory
+    meter.costs(meter.sign_up("b@example.com", app=app.tenant("t")), 1, 7)
