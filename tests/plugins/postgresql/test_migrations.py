@@ -163,8 +163,10 @@ def test_cores_that_start_at_once(plugin, through):
             here = os.path.dirname(__file__)
             code = CORE.format(lib=os.path.join(ROOT, "tests", "lib"), here=here,
                                so=plugin_path(), uri=front.uri("d"))
+            env = dict(os.environ, LD_PRELOAD=os.environ["STK_PRELOAD"])
             cores = [subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE,
-                                      stdout=subprocess.PIPE, text=True) for _ in range(5)]
+                                      stdout=subprocess.PIPE, text=True, env=env)
+                     for _ in range(5)]
             for c in cores:
                 assert c.stdout.readline() == "ready\n"
             for c in cores:
