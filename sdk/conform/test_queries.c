@@ -320,7 +320,8 @@ struct claim {
 static void claim_rows(struct t *t, void *arg)
 {
     struct claim *c = arg;
-    for (unsigned tries = 0;;) {
+    for (unsigned tries = 0, rounds = 0;;) {
+        CHECK(++rounds < 5000, "5000 updates with a limit did not take all rows");
         stk_call *call = ADD(Q_kv_claim, I(1), APP, I(0));
         stk_status rc = EXEC();
         if (t_again(rc, &tries))

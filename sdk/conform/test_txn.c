@@ -205,8 +205,9 @@ struct swapper {
 static void swap(struct t *t, void *arg)
 {
     struct swapper *s = arg;
-    unsigned tries = 0;
+    unsigned tries = 0, rounds = 0;
     for (int64_t n = number(t, "a"); n < 40; n = number(t, "a")) {
+        CHECK(++rounds < 5000, "5000 compare-and-sets did not make 40 steps");
         stk_call *cas = ADD(Q_kv_cas, I(n + 1), APP, S("a"), I(n));
         cas->expect = STK_EXPECT_AFFECTED;
         cas->expect_n = 1;

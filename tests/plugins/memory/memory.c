@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <stk_migrations.h>
+#include <unistd.h>
 
 const stk_host *memory_host;
 
@@ -24,6 +25,12 @@ static const stk_option options[] = {
      .type = STK_OPT_STR,
      .flags = STK_OPT_SECRET},
 };
+
+bool bug(const char *name)
+{
+    const char *set = getenv("STK_MEMORY_BUG");
+    return set && strcmp(set, name) == 0;
+}
 
 static stk_status load(const stk_host *host, stk_err *err)
 {
@@ -81,6 +88,8 @@ static stk_status open_db(const stk_kv *kv, size_t nkv, const stk_catalog *catal
     if (!db)
         return stk_err_nomem(err);
     db->flags = flags;
+    if (bug("leak") && dup(2) < 0)
+        abort();
     stk_status rc = catalog_copy(db, catalog, err);
     if (rc < 0) {
         close_db(db);
@@ -119,7 +128,7 @@ static stk_status ensure(stk_db *db, const stk_catalog *catalog, stk_err *err)
 
 static stk_status drop(stk_db *db, const stk_catalog *catalog, stk_err *err)
 {
-    if (!(db->flags & STK_OPEN_SCRATCH))
+    if (!(db->flags & STK_OPEN_SCRATCH) && !bug("drop"))
         return stk_err_set(err, STK_E_INVALID, "memory: drop() of a handle not opened as scratch");
     if (!lock_until(db->d, true, 0))
         return stk_err_set(err, STK_E_TIMEOUT, "memory: %s is locked", db->d->name);
@@ -137,7 +146,7 @@ static stk_status drop(stk_db *db, const stk_catalog *catalog, stk_err *err)
 
 static void end(stk_txn *txn, bool keep)
 {
-    if (keep)
+    if (keep || bug("rollback"))
         engine_keep(&txn->changes);
     else
         engine_undo(&txn->changes);
@@ -187,10 +196,12 @@ static stk_status lock_for(stk_db *db, stk_txn *txn, const stk_batch *b, bool *g
         const stk_call *c = stk_at(b->calls, b->call_size, i);
         write = write || !is_read(&db->queries[c->query->id]);
     }
+    if (bug("lost-update"))
+        txn = NULL;
     *give_back = !(txn && txn->write);
     if (txn && txn->locked)
         return STK_OK;
-    if (!lock_until(db->d, write, b->deadline_us))
+    if (!lock_until(db->d, write, bug("deadline") ? 0 : b->deadline_us))
         return stk_err_set(err, STK_E_TIMEOUT, "memory: database %s is locked by another writer",
                            db->d->name);
     if (txn && txn->write)
@@ -206,6 +217,8 @@ static stk_status fail(const stk_batch *b, uint32_t at, stk_status rc, stk_err *
         if (c.result)
             *c.result = (stk_result){.status = i == at ? rc : STK_E_ABORTED};
     }
+    if (bug("call"))
+        at = 0;
     err->code = rc;
     err->call = at < b->ncalls ? (uint16_t)at : STK_NONE;
     return rc;
@@ -214,7 +227,7 @@ static stk_status fail(const stk_batch *b, uint32_t at, stk_status rc, stk_err *
 static stk_status check(stk_db *db, const stk_txn *txn, const stk_batch *b, uint32_t *at,
                         stk_err *err)
 {
-    if (b->flags & ~(uint32_t)STK_X_COMMIT)
+    if ((b->flags & ~(uint32_t)STK_X_COMMIT) && !bug("flags"))
         return stk_err_set(err, STK_E_UNSUPPORTED, "memory: an unknown flag of exec()");
     for (*at = 0; *at < b->ncalls; ++*at) {
         stk_call c;
@@ -251,9 +264,11 @@ static stk_status exec(stk_db *db, stk_txn *txn, stk_batch *b, stk_err *err)
         b->statements++;
     }
     b->round_trips++;
+    if (bug("stdout"))
+        puts("exec");
     if (rc < 0)
         fail(b, at, rc, err);
-    if (!txn && rc < 0)
+    if (!txn && rc < 0 && !bug("half"))
         engine_undo(&own);
     else if (!txn)
         engine_keep(&own);

@@ -4,7 +4,9 @@
  *
  * A database is a name within the process; its rows outlive its handles.  One
  * writer at a time, which readers wait for: a read-write lock is all there is of
- * isolation, and a list of changed rows all there is of undo. */
+ * isolation, and a list of changed rows all there is of undo.
+ *
+ * With STK_MEMORY_BUG set it breaks one contract, to prove that it is noticed. */
 #ifndef TESTS_MEMORY_H
 #define TESTS_MEMORY_H
 
@@ -86,6 +88,9 @@ struct stk_txn {
 };
 
 extern const stk_host *memory_host;
+
+/* Whether STK_MEMORY_BUG names this bug: the conformance program must find it. */
+bool bug(const char *name);
 
 /* catalog.c: copies and checks the catalogue. */
 stk_status catalog_copy(stk_db *db, const stk_catalog *catalog, stk_err *err);

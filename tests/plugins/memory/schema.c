@@ -84,6 +84,8 @@ stk_status schema_verify(const struct database *d, const stk_db *db, stk_err *er
     for (unsigned i = 0; i < db->catalog->ntables; i++) {
         const stk_table *l = &db->tables[i];
         const struct table *t = schema_find(d, l->name);
+        if (!t && bug("verify"))
+            continue;
         if (!t)
             return stk_err_set(err, STK_E_SCHEMA, "memory: table %s is missing", l->name);
         for (unsigned c = 0; c < l->ncols; c++)
@@ -187,8 +189,8 @@ static stk_status migrate_locked(stk_db *db, const stk_migration *scripts, size_
 {
     stk_progress pr = {.size = sizeof(pr)};
     for (size_t i = 0; i < n; i++) {
-        const struct history *h = recorded(db->d, scripts[i].version);
-        if (h && strcmp(h->sha256, scripts[i].sha256) != 0)
+        const struct history *h = bug("again") ? NULL : recorded(db->d, scripts[i].version);
+        if (h && strcmp(h->sha256, scripts[i].sha256) != 0 && !bug("edited"))
             return stk_err_set(err, STK_E_SCHEMA,
                                "memory: migration %s was changed after it was applied. Put the "
                                "old script back",
@@ -196,7 +198,7 @@ static stk_status migrate_locked(stk_db *db, const stk_migration *scripts, size_
         pr.nsteps += !h && scripts[i].version <= to;
     }
     for (size_t i = 0; i < n; i++) {
-        if (recorded(db->d, scripts[i].version) || scripts[i].version > to)
+        if ((recorded(db->d, scripts[i].version) && !bug("again")) || scripts[i].version > to)
             continue;
         pr.version = scripts[i].version;
         pr.step++;
