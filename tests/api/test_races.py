@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must not happen when many do the same at once, through two cores on one database."""
+
+import threading
+import uuid
+
+import pytest
+
+from core import Core
+
+pytestmark = pytest.mark.concurrent
+
+PASSWORD = "secret123"
+NEW = {"userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False,
+       "useDynamicSigningKey": True}
+ROUNDS = 4
+CROWD = 8
+
+
+@pytest.fixture(scope="module")
+def cores(storage, tmp_path_factory):
+    """Two cores on one database."""
+    more = {}
+    if not storage[1]:
+        more["sqlite_path"] = str(tmp_path_factory.mktemp("shared") / "shared.db")
+    with Core(uri=storage[1], **more) as one, Core(uri=storage[1], **more) as two:
+        yield one, two
+
+
+@pytest.fixture
+def pair(cores):
+    """A new app, seen at both."""
+    app = cores[0].app()
+    return app, cores[1].at(app.prefix)
+
+
+def at_once(n, work):
+    """work(i) in n threads that start together; what they returned or the first error."""
+    barrier, out, errors = threading.Barrier(n), [None] * n, []
+
+    def run(i):
+        barrier.wait()
+        try:
+            out[i] = work(i)
+        except Exception as e:  # pylint: disable=broad-except
+            errors.append(e)
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(n)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if errors:
+        raise errors[0]
+    return out
+
+
+def statuses(replies, code=200):
+    """The statuses of replies that all have this code, sorted."""
+    for r in replies:
+        assert r.status == code, f"{r.status}: {r.text}"
+    return sorted(r.json["status"] for r in replies)
+
+
+def sign_up(app, email):
+    return app.post("/recipe/signup", {"email": email, "password": PASSWORD})
+
+
+def sign_in(app, email, password=PASSWORD):
+    return app.post("/recipe/signin", {"email": email, "password": password})
+
+
+def user_id(reply):
+    return reply.ok()["user"]["id"]
+
+
+def owners(app, email):
+    found = app.get("/users/by-accountinfo", {"doUnionOfAccountInfo": "true", "email": email})
+    return [u["id"] for u in found.ok()["users"]]
+
+
+def everyone(app):
+    """The ids of all users of the tenant, from its list."""
+    ids, token = [], {}
+    while True:
+        page = app.get("/users", {"limit": 100, **token}).ok()
+        ids += [u["id"] for u in page["users"]]
+        if "nextPaginationToken" not in page:
+            return ids
+        token = {"paginationToken": page["nextPaginationToken"]}
+
+
+def count(app):
+    return app.get("/users/count").ok()["count"]
+
+
+def session(app, user="someone"):
+    return app.post("/recipe/session", {"userId": user, **NEW})
+
+
+def refresh(app, tokens, cdi):
+    return app.post("/recipe/session/refresh", {
+        "refreshToken": tokens["refreshToken"]["token"], "enableAntiCsrf": False,
+        "useDynamicSigningKey": True}, cdi_version=cdi)
+
+
+def verify(app, tokens, database=True, cdi="5.4"):
+    return app.post("/recipe/session/verify", {
+        "accessToken": tokens["accessToken"]["token"], "doAntiCsrfCheck": False,
+        "enableAntiCsrf": False, "checkDatabase": database}, cdi_version=cdi)
+
+
+# ---- accounts
+
+def test_one_of_many_sign_ups_gets_the_email(pair):
+    for n in range(ROUNDS):
+        email = f"a{n}@example.com"
+        replies = at_once(CROWD, lambda i, e=email: sign_up(pair[i % 2], e))
+        assert statuses(replies) == ["EMAIL_ALREADY_EXISTS_ERROR"] * (CROWD - 1) + ["OK"]
+        winner = [r.json["user"]["id"] for r in replies if r.json["status"] == "OK"]
+        assert owners(pair[0], email) == owners(pair[1], email) == winner
+        assert user_id(sign_in(pair[1], email)) == winner[0]
+    assert count(pair[0]) == len(everyone(pair[0])) == ROUNDS
+
+
+def test_one_of_two_users_gets_the_email(pair):
+    users = [user_id(sign_up(pair[0], f"u{i}@example.com")) for i in range(CROWD)]
+    for n in range(ROUNDS):
+        email = f"new{n}@example.com"
+        replies = at_once(CROWD, lambda i, e=email: pair[i % 2].put(
+            "/recipe/user", {"recipeUserId": users[i], "email": e}, rid="emailpassword"))
+        assert statuses(replies) == ["EMAIL_ALREADY_EXISTS_ERROR"] * (CROWD - 1) + ["OK"]
+        winner = users[[r.json["status"] for r in replies].index("OK")]
+        assert owners(pair[0], email) == [winner]
+        assert user_id(sign_in(pair[1], email)) == winner
+    assert sorted(everyone(pair[1])) == sorted(users)
+
+
+def test_a_sign_up_meets_a_change_of_email(pair):
+    user = user_id(sign_up(pair[0], "first@example.com"))
+    for n in range(ROUNDS * 2):
+        email = f"e{n}@example.com"
+        made, changed = at_once(2, lambda i, e=email: sign_up(pair[0], e) if i == 0 else pair[1].put(
+            "/recipe/user", {"recipeUserId": user, "email": e}, rid="emailpassword"))
+        assert statuses([made, changed]) == ["EMAIL_ALREADY_EXISTS_ERROR", "OK"]
+        winner = made.json["user"]["id"] if made.json["status"] == "OK" else user
+        assert owners(pair[1], email) == [winner]
+
+
+def test_a_reset_token_is_consumed_once(pair):
+    user = user_id(sign_up(pair[0], "a@example.com"))
+    path = "/recipe/user/password/reset/token"
+    for _ in range(ROUNDS):
+        token = pair[0].post(path, {"userId": user, "email": "a@example.com"}).ok()["token"]
+        replies = at_once(CROWD, lambda i, t=token: pair[i % 2].post(
+            path + "/consume", {"method": "token", "token": t}))
+        assert statuses(replies) == ["OK"] + ["RESET_PASSWORD_INVALID_TOKEN_ERROR"] * (CROWD - 1)
+
+
+def test_old_and_new_password_at_once(pair):
+    user = user_id(sign_up(pair[0], "a@example.com"))
+    passwords = [f"newpass{i}" for i in range(CROWD)]
+    replies = at_once(CROWD, lambda i: pair[i % 2].put(
+        "/recipe/user", {"recipeUserId": user, "password": passwords[i]}, rid="emailpassword"))
+    assert statuses(replies) == ["OK"] * CROWD
+    good = [p for p in [PASSWORD, *passwords]
+            if sign_in(pair[0], "a@example.com", p).json["status"] == "OK"]
+    assert len(good) == 1 and good[0] != PASSWORD
+
+
+def test_counts_stay_exact(pair):
+    users = [user_id(sign_up(pair[0], f"u{i}@example.com")) for i in range(CROWD)]
+
+    def work(i):
+        gone = pair[i % 2].post("/user/remove", {"userId": users[i // 2]})
+        return [gone] + [sign_up(pair[i % 2], f"n{i}-{k}@example.com") for k in range(3)]
+    for replies in at_once(CROWD, work):
+        assert statuses(replies) == ["OK"] * 4
+    left = CROWD - CROWD // 2 + 3 * CROWD
+    assert count(pair[0]) == count(pair[1]) == len(everyone(pair[0])) == left
+    assert pair[0].get("/users/count", {"includeAllTenants": "true"}).ok()["count"] == left
+
+
+def test_a_user_is_deleted_while_signing_in(pair):
+    for n in range(ROUNDS):
+        email = f"a{n}@example.com"
+        user = user_id(sign_up(pair[0], email))
+
+        def work(i, u=user, e=email):
+            app = pair[i % 2]
+            if i < 2:
+                return app.post("/user/remove", {"userId": u})
+            return sign_in(app, e) if i < 5 else session(app, u)
+        replies = at_once(CROWD, work)
+        assert set(statuses(replies)) <= {"OK", "WRONG_CREDENTIALS_ERROR"}
+        assert statuses(replies[:2]) == ["OK", "OK"]
+        sign_in(pair[1], email).is_status("WRONG_CREDENTIALS_ERROR")
+        pair[0].get("/user/id", {"userId": user}).is_status("UNKNOWN_USER_ID_ERROR")
+        assert user_id(sign_up(pair[1], email)) != user
+        assert count(pair[0]) == len(everyone(pair[0])) == n + 1
+
+
+# ---- sessions
+
+@pytest.mark.parametrize("cdi", ["5.4", "5.6"])
+def test_one_chain_survives_refreshes_at_once(pair, cdi):
+    for _ in range(ROUNDS):
+        first = session(pair[0]).ok()
+        replies = [r.ok() for r in at_once(
+            CROWD, lambda i, t=first: refresh(pair[i % 2], t, cdi))]
+        assert len({r["refreshToken"]["token"] for r in replies}) == CROWD
+        if cdi == "5.6":
+            alive = [r for r in replies if verify(pair[0], r, cdi=cdi).json["status"] == "OK"]
+            assert len(alive) == 1
+            refresh(pair[1], alive[0], cdi).ok()
+            continue
+        # children race to become the current token; who comes second is a thief
+        used = at_once(CROWD, lambda i, c=replies: refresh(pair[i % 2], c[i], cdi))
+        assert statuses(used) == ["OK"] + ["TOKEN_THEFT_DETECTED"] * (CROWD - 1)
+        winner = [r for r in used if r.json["status"] == "OK"][0].json
+        refresh(pair[0], winner, cdi).ok()
+        refresh(pair[1], first, cdi).is_status("TOKEN_THEFT_DETECTED")
+
+
+def test_children_race_to_be_promoted_by_their_use(pair):
+    for _ in range(ROUNDS):
+        first = session(pair[0]).ok()
+        children = [refresh(pair[i % 2], first, "5.4").ok() for i in range(CROWD)]
+        replies = at_once(CROWD, lambda i, c=children: verify(pair[i % 2], c[i], False))
+        assert set(statuses(replies)) <= {"OK", "UNAUTHORISED", "TRY_REFRESH_TOKEN"}
+        again = [refresh(pair[0], c, "5.4").json["status"] for c in children]
+        assert sorted(again) == ["OK"] + ["TOKEN_THEFT_DETECTED"] * (CROWD - 1)
+
+
+def test_a_session_ends_once(pair):
+    for _ in range(ROUNDS):
+        first = session(pair[0]).ok()
+        handle = first["session"]["handle"]
+
+        def work(i, h=handle, f=first):
+            if i < 4:
+                return pair[i % 2].post("/recipe/session/remove", {"sessionHandles": [h]})
+            return refresh(pair[i % 2], f, "5.6")
+        replies = at_once(CROWD, work)
+        assert set(statuses(replies)) <= {"OK", "UNAUTHORISED"}
+        assert [r.json["sessionHandlesRevoked"] for r in replies[:4]].count([handle]) == 1
+        alive = [r.json for r in replies[4:] if r.json["status"] == "OK"]
+        for tokens in [first, *alive]:
+            refresh(pair[1], tokens, "5.6").is_status("UNAUTHORISED")
+
+
+def test_a_new_app_gets_one_key_of_each_kind(cores):
+    """Apps are made faster than keys, so most get theirs with their first session."""
+    apps = [cores[0].app() for _ in range(6)]
+    for app in apps:
+        pair = app, cores[1].at(app.prefix)
+        static = {"userId": "u", **NEW, "useDynamicSigningKey": False}
+        replies = at_once(CROWD, lambda i, p=pair: session(p[i % 2]) if i < 6 else
+                          p[i % 2].post("/recipe/session", static))
+        keys = [at.get("/.well-known/jwks.json").json["keys"] for at in pair]
+        assert keys[0] == keys[1]
+        assert [k["kid"][:2] for k in keys[0]] == ["d-", "s-"]
+        for i, made in enumerate(replies):
+            assert verify(pair[(i + 1) % 2], made.ok()).ok()
+        # one key seals the refresh tokens of both
+        for i, made in enumerate(replies):
+            assert refresh(pair[(i + 1) % 2], made.json, "5.4").ok()
+
+
+# ---- tenants
+
+def put_tenant(app, tenant):
+    return app.put("/recipe/multitenancy/tenant/v2", {"tenantId": tenant})
+
+
+def remove_tenant(app, tenant):
+    return app.post("/recipe/multitenancy/tenant/remove", {"tenantId": tenant})
+
+
+def test_many_make_one_tenant(pair):
+    for n in range(ROUNDS):
+        replies = at_once(CROWD, lambda i, n=n: put_tenant(pair[i % 2], f"t{n}"))
+        assert statuses(replies) == ["OK"] * CROWD
+        assert [r.json["createdNew"] for r in replies].count(True) == 1
+        replies = at_once(CROWD, lambda i, n=n: remove_tenant(pair[i % 2], f"t{n}"))
+        assert statuses(replies) == ["OK"] * CROWD
+        assert [r.json["didExist"] for r in replies].count(True) == 1
+
+
+def test_a_tenant_comes_and_goes_under_load(pair):
+    """Whatever the order, a user of a tenant that was removed is not in the new one."""
+    def work(i):
+        app, made = pair[i % 2], []
+        for k in range(6):
+            if i == 0:
+                assert put_tenant(app, "t").status == 200
+            elif i == 1:
+                assert remove_tenant(app, "t").status == 200
+            else:
+                r = sign_up(app.tenant("t"), f"u{i}-{k}@example.com")
+                assert r.status in (200, 400), f"{r.status}: {r.text}"
+                made.append(r.status == 200)
+        return made
+    at_once(CROWD, work)
+    remove_tenant(pair[0], "t").ok()
+    assert put_tenant(pair[1], "t").ok()["createdNew"]
+    t = pair[1].tenant("t")
+    assert everyone(t) == [] and count(t) == 0
+    assert user_id(sign_up(t, "u2-0@example.com"))
+    assert count(t) == 1
+
+
+def test_two_users_of_one_email_join_a_tenant(pair):
+    for n in range(ROUNDS):
+        for name in ("a", "b", "both"):
+            put_tenant(pair[0], f"{name}{n}").ok()
+        users = [user_id(sign_up(pair[0].tenant(f"{name}{n}"), "x@example.com")) for name in "ab"]
+        both = [app.tenant(f"both{n}") for app in pair]
+        replies = at_once(CROWD, lambda i, b=both, u=users: b[i % 2].post(
+            "/recipe/multitenancy/tenant/user", {"recipeUserId": u[i // 2 % 2]}))
+        assert set(statuses(replies)) == {"EMAIL_ALREADY_EXISTS_ERROR", "OK"}
+        new = [r for r in replies if r.json["status"] == "OK" and not r.json["wasAlreadyAssociated"]]
+        assert len(new) == 1
+        assert everyone(both[0]) == owners(both[1], "x@example.com")
+        assert count(both[0]) == 1
+
+
+def test_an_app_is_made_once(cores):
+    for _ in range(ROUNDS):
+        name = str(uuid.uuid4())
+        replies = at_once(CROWD, lambda i, n=name: cores[i % 2].put(
+            "/recipe/multitenancy/app/v2", {"appId": n}))
+        assert statuses(replies) == ["OK"] * CROWD
+        assert [r.json["createdNew"] for r in replies].count(True) == 1
+        tokens = [session(c.at(f"/appid-{name}")).ok() for c in cores]
+        for core, made in zip(reversed(cores), tokens):
+            assert refresh(core.at(f"/appid-{name}"), made, "5.4").ok()
