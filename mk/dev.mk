@@ -141,9 +141,11 @@ compile-commands:
 bindir = $(DESTDIR)$(PREFIX)/bin
 libdir = $(DESTDIR)$(PREFIX)/lib/supertokens
 incdir = $(DESTDIR)$(PREFIX)/include
+pcdir = $(DESTDIR)$(PREFIX)/lib/pkgconfig
+abi = $(shell sed -n 's/^\#define STK_ABI_M[AI][JN]OR \([0-9]*\).*/\1/p' sdk/include/stk_plugin.h | paste -sd.)
 
 install: all
-	install -d $(bindir) $(libdir)/plugins $(libdir)/migration_scripts $(libdir)/sdk $(incdir)
+	install -d $(bindir) $(libdir)/plugins $(libdir)/migration_scripts $(libdir)/sdk $(incdir) $(pcdir)
 	install -m 755 $(server) $(wildcard $(conform)) $(bindir)/
 	install -m 755 $(plugin_sos) $(libdir)/plugins/
 	for p in $(plugins); do \
@@ -160,6 +162,9 @@ install: all
 	    [ -d sdk/$$d ] || continue; (cd sdk && find $$d -type f) | while read -r f; do \
 	        install -D -m 644 sdk/$$f $(libdir)/sdk/$$f || exit 1; done || exit 1; \
 	done
+	install -m 644 PLUGINS.md $(libdir)/sdk/
+	sed -e 's|@VERSION@|$(VERSION)|' -e 's|@ABI@|$(abi)|' \
+	    sdk/supertokens-plugin.pc.in >$(pcdir)/supertokens-plugin.pc
 
 dist_name = supertokens-core-$(VERSION)
 dist:

@@ -2,11 +2,12 @@
 # Builds storage plugins, in this repository and outside it.  A third party's
 # whole Makefile:
 #
-#     STK_SDK := /usr/local/lib/supertokens/sdk
+#     STK_SDK := $(shell pkg-config --variable=sdkdir supertokens-plugin)
 #     include $(STK_SDK)/mk/plugin.mk
-#     $(eval $(call stk-plugin,NAME,src,migrations))
+#     $(eval $(call stk-plugin,NAME,src,migration_scripts/NAME))
 #     all: $(NAME_so)
 #
+# `all` is what `make` makes unless a target came before.
 # stk-plugin takes the name, the folder of the .c files and (optional) the
 # folder of the NNN_*.sql or NNN_*.json scripts, and makes $(O)/plugins/NAME.so
 # (or NAME.so in the folder given fourth), also in the variable NAME_so.  Set
@@ -19,6 +20,9 @@
 STK_SDK ?= $(patsubst %/mk/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 O ?= build
 PKG_CONFIG ?= pkg-config
+ifeq ($(.DEFAULT_GOAL),)
+.DEFAULT_GOAL := all
+endif
 
 STK_CPPFLAGS ?= -D_GNU_SOURCE
 STK_CFLAGS ?= -std=c11 -O2 -g -Wall -Wextra
