@@ -54,7 +54,7 @@ struct str storage_err_text(struct arena *a, const struct plugin *p, stk_status 
 
 /* ---------------------------------------------------------------- failures */
 
-static const char *query_name(const struct batch *b, const stk_err *err)
+const char *query_name(const struct batch *b, const stk_err *err)
 {
     return b && err->call < b->n ? b->calls[err->call]->query->name : "-";
 }
@@ -67,13 +67,13 @@ static bool may_complain(struct storage *s)
            atomic_compare_exchange_strong(&s->complained_us, &last, now);
 }
 
-static int fail_unavailable(struct ctx *c, struct storage *s, const struct batch *b, stk_status rc,
+static int fail_unavailable(struct ctx *c, struct storage *s, const char *query, stk_status rc,
                             const stk_err *err)
 {
     struct str text = storage_err_text(c->arena, s->plugin, rc, err);
     if (may_complain(s))
-        log_warn(storage_name(s), "%.*s (query %s, sqlstate %s, native %d)", STR_ARG(text),
-                 query_name(b, err), err->sqlstate[0] ? err->sqlstate : "-", err->native);
+        log_warn(storage_name(s), "%.*s (query %s, sqlstate %s, native %d)", STR_ARG(text), query,
+                 err->sqlstate[0] ? err->sqlstate : "-", err->native);
     return ctx_fail_text(c, FAIL_UNAVAILABLE, text);
 }
 
@@ -86,17 +86,16 @@ static int fail_too_big(struct ctx *c, const struct storage *s, const stk_err *e
                     col->max_len, col->type == STK_T_TEXT ? "characters" : "bytes");
 }
 
-static int fail_internal(struct ctx *c, struct storage *s, const struct batch *b, stk_status rc,
+static int fail_internal(struct ctx *c, struct storage *s, const char *query, stk_status rc,
                          const stk_err *err)
 {
     struct str text = storage_err_text(c->arena, s->plugin, rc, err);
     log_error(storage_name(s), "%.*s (%s; query %s, sqlstate %s, native %d)", STR_ARG(text),
-              status_text(rc), query_name(b, err), err->sqlstate[0] ? err->sqlstate : "-",
-              err->native);
+              status_text(rc), query, err->sqlstate[0] ? err->sqlstate : "-", err->native);
     return ctx_fail_text(c, FAIL_INTERNAL, STR("Internal Error"));
 }
 
-int storage_rc(struct ctx *c, struct storage *s, const struct batch *b, stk_status rc,
+int storage_rc(struct ctx *c, struct storage *s, const char *query, stk_status rc,
                const stk_err *err)
 {
     switch (rc) {
@@ -110,9 +109,9 @@ int storage_rc(struct ctx *c, struct storage *s, const struct batch *b, stk_stat
     case STK_E_UNAVAILABLE:
     case STK_E_TIMEOUT:
     case STK_E_NOMEM:
-    case STK_E_READ_ONLY: return fail_unavailable(c, s, b, rc, err);
+    case STK_E_READ_ONLY: return fail_unavailable(c, s, query, rc, err);
     case STK_E_TOO_BIG: return fail_too_big(c, s, err);
-    default: return rc >= 0 ? RC_OK : fail_internal(c, s, b, rc, err);
+    default: return rc >= 0 ? RC_OK : fail_internal(c, s, query, rc, err);
     }
 }
 
@@ -168,7 +167,7 @@ int storage_read(struct ctx *c, struct storage *s, struct batch *b)
     do
         rc = run_once(c, s, b, &err);
     while (rc < 0 && status_again(rc) && retry_wait(&retry, rc));
-    return storage_rc(c, s, b, rc, &err);
+    return storage_rc(c, s, query_name(b, &err), rc, &err);
 }
 
 static bool all_idempotent(const struct batch *b)
@@ -230,7 +229,7 @@ int storage_write(struct ctx *c, struct storage *s, struct batch *b, witness_fn 
                 rc = STK_E_UNCERTAIN;
                 err = err_new();
             }
-            return storage_rc(c, s, b, rc, &err);
+            return storage_rc(c, s, query_name(b, &err), rc, &err);
         }
     }
 }

@@ -55,9 +55,11 @@ stk_status storage_exec(struct ctx *c, struct storage *s, stk_txn *txn, const st
                         uint32_t flags, stk_err *err);
 
 /* The RC_* of a status that is not to be retried; fails the ctx where that is
- * RC_FAIL, and logs what an operator must see. */
-int storage_rc(struct ctx *c, struct storage *s, const struct batch *b, stk_status rc,
+ * RC_FAIL, and logs what an operator must see.  query: the name of the one that
+ * failed, or "-". */
+int storage_rc(struct ctx *c, struct storage *s, const char *query, stk_status rc,
                const stk_err *err);
+const char *query_name(const struct batch *b, const stk_err *err);
 
 /* Whether nothing was kept and running it again may help. */
 static inline bool status_again(stk_status rc)

@@ -11,7 +11,7 @@ struct txn {
     stk_txn *h;      /* NULL once committed or given up */
     stk_status dead; /* the negative status after which only rollback is legal */
     bool committed;
-    const struct batch *last; /* for the log */
+    const char *query; /* that failed, for the log */
     stk_err err;
 };
 
@@ -24,8 +24,8 @@ struct ctx *txn_ctx(struct txn *t)
 static int died(struct txn *t, const struct batch *b, stk_status rc)
 {
     t->dead = rc;
-    t->last = b;
-    return status_again(rc) ? RC_RETRY : storage_rc(t->c, t->s, b, rc, &t->err);
+    t->query = query_name(b, &t->err); /* b may be gone when the loop ends */
+    return status_again(rc) ? RC_RETRY : storage_rc(t->c, t->s, t->query, rc, &t->err);
 }
 
 int txn_exec(struct txn *t, struct batch *b)
@@ -86,7 +86,7 @@ int storage_transact(struct ctx *c, struct storage *s, txn_fn fn, witness_fn wit
     enum fail_kind failed_before = c->fail;
     bool uncertain = false;
     for (;;) {
-        struct txn t = {.c = c, .s = s};
+        struct txn t = {.c = c, .s = s, .query = "-"};
         int rc = attempt(&t, fn, arg);
         if (t.committed)
             return rc;
@@ -98,7 +98,7 @@ int storage_transact(struct ctx *c, struct storage *s, txn_fn fn, witness_fn wit
         if (uncertain && t.dead != STK_E_RETRY && t.dead != STK_E_UNAVAILABLE) {
             bool applied = false;
             if (!witness)
-                return storage_rc(c, s, t.last, STK_E_UNCERTAIN, &t.err);
+                return storage_rc(c, s, t.query, STK_E_UNCERTAIN, &t.err);
             int failed = witness_ask(c, s, witness, arg, &applied);
             if (failed == RC_OK && applied)
                 c->fail = failed_before; /* what fn took for wrong was our own doing */
@@ -108,6 +108,6 @@ int storage_transact(struct ctx *c, struct storage *s, txn_fn fn, witness_fn wit
         if (!again)
             return rc;
         if (!retry_wait(&retry, t.dead))
-            return storage_rc(c, s, t.last, t.dead, &t.err);
+            return storage_rc(c, s, t.query, t.dead, &t.err);
     }
 }
