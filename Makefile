@@ -34,7 +34,8 @@ hardening := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize
     -fstack-protector-strong -fstack-clash-protection
 
 STK_SDK := sdk
-STK_CPPFLAGS := -D_GNU_SOURCE -DSTK_CORE_VERSION='"$(VERSION)"'
+STK_CPPFLAGS := -D_GNU_SOURCE -DSTK_CORE_VERSION='"$(VERSION)"' \
+    $(if $(findstring thread,$(SAN)),-include tests/sanitizer/tsan.h)
 STK_CFLAGS = -std=c11 $(if $(SAN),-O1,-O2) -g $(warnings) $(hardening) $(CFLAGS)
 STK_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 STK_STAMP := $(O)/gen/flags
