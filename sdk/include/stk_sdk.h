@@ -135,7 +135,8 @@ static inline void stk_err_clear(stk_err *err)
     if (!err)
         return;
     uint32_t size = err->size;
-    memset(err, 0, sizeof *err);
+    /* That of an older core may be shorter than this build's. */
+    memset(err, 0, size && size < sizeof *err ? size : sizeof *err);
     err->size = size;
     err->call = err->table = err->key = err->column = STK_NONE;
 }
