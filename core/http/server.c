@@ -14,6 +14,7 @@
 #include "config/settings.h"
 #include "http/router.h"
 #include "http/sockets.h"
+#include "http/watch.h"
 
 #include <civetweb.h>
 #include <pthread.h>
@@ -21,12 +22,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <time.h>
 
 enum {
-    THREADS = 384,          /* connections at once; idle ones cost about 20 KiB each */
-    BUSY_PERCENT = 80,      /* above, connections are closed after each reply */
-    SMALL_BODY = 64 * 1024, /* an unread body up to this is skipped, not cut off */
+    THREADS = 384,              /* connections at once; idle ones cost about 20 KiB each */
+    BUSY_PERCENT = 80,          /* above, connections are closed after each reply */
+    SMALL_BODY = 64 * 1024,     /* an unread body up to this is skipped, not cut off */
+    BODY_US = 10 * 1000 * 1000, /* for a whole body to arrive */
+    REPLY_US = 60 * 1000 * 1000,
+    REPLY_SMALL = 64 * 1024, /* up to this the system takes a reply off our hands */
     LINGER_US = 2 * 1000 * 1000,
     DRAIN_US = 10 * 1000 * 1000,
     CLOSE_US = 1000 * 1000
@@ -41,6 +46,7 @@ enum {
 struct http_server {
     struct router router;
     struct mg_context *mg;
+    struct watches *watches;
     int port;
     atomic_uint running; /* requests */
     atomic_uint open;    /* connections */
@@ -53,6 +59,7 @@ struct http_server {
 /* Of one of civetweb's threads. */
 struct worker {
     struct arena arena;
+    struct watch *watch;
     time_t date_at;
     char date[40];
 };
@@ -159,6 +166,14 @@ static bool waits_for_leave(const struct request *req)
     return str_ieq(str_trim(request_header(req, "expect")), STR("100-continue"));
 }
 
+static struct watch *watch_client(struct mg_connection *conn, int how, uint64_t most_us)
+{
+    const struct mg_request_info *ri = mg_get_request_info(conn);
+    struct worker *w = mg_get_thread_pointer(conn);
+    watch_begin(w->watch, ri->remote_addr, ri->remote_port, how, most_us);
+    return w->watch;
+}
+
 static enum body_status read_body(const struct request *req, struct arena *a, struct str *body)
 {
     struct mg_connection *conn = req->user;
@@ -167,7 +182,11 @@ static enum body_status read_body(const struct request *req, struct arena *a, st
         return BODY_TOO_BIG;
     if (waits_for_leave(req))
         mg_write(conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-    return length >= 0 ? read_known(conn, a, (size_t)length, body) : read_chunks(conn, a, body);
+    struct watch *watch = watch_client(conn, SHUT_RD, BODY_US);
+    enum body_status status =
+        length >= 0 ? read_known(conn, a, (size_t)length, body) : read_chunks(conn, a, body);
+    watch_end(watch);
+    return status;
 }
 
 /* Reads on for a while after an early reply: closing at once would make the
@@ -176,8 +195,10 @@ static void linger(struct mg_connection *conn)
 {
     char part[4096];
     uint64_t until = clock_us() + LINGER_US;
+    struct watch *watch = watch_client(conn, SHUT_RD, LINGER_US);
     while (clock_us() < until && mg_read(conn, part, sizeof(part)) > 0)
         ;
+    watch_end(watch);
 }
 
 /* ---- the reply */
@@ -217,7 +238,10 @@ static void send_reply(struct mg_connection *conn, struct worker *w, const struc
         strbuf_add(&b, x->body);
         strbuf_addc(&b, '\n');
     }
+    if (b.len > REPLY_SMALL)
+        watch_client(conn, SHUT_RDWR, REPLY_US);
     mg_write(conn, b.p, b.len);
+    watch_end(w->watch);
 }
 
 /* For requests that never reach the router. */
@@ -324,20 +348,22 @@ static void connection_closed(const struct mg_connection *conn)
 
 static void *init_thread(const struct mg_context *mg, int type)
 {
-    (void)mg;
+    struct http_server *s = mg_get_user_data(mg);
     if (type != 1)
         return NULL;
     struct worker *w = mem_zalloc(sizeof(*w));
+    w->watch = watch_new(s->watches);
     arena_init(&w->arena);
     return w;
 }
 
 static void exit_thread(const struct mg_context *mg, int type, void *worker)
 {
+    struct http_server *s = mg_get_user_data(mg);
     struct worker *w = worker;
-    (void)mg;
     if (type != 1)
         return;
+    watch_free(s->watches, w->watch);
     arena_free(&w->arena);
     mem_free(w);
 }
@@ -394,6 +420,8 @@ static void free_server(struct http_server *s)
     permits_free(core->permits);
     core->permits = NULL;
     routes_free(s->router.routes);
+    watches_stop(s->watches);
+    watches_free(s->watches);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
     mem_free(s);
@@ -414,6 +442,7 @@ struct http_server *http_server_start(struct core *core, struct arena *a, struct
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&s->lock, NULL);
     s->port = port;
+    s->watches = watches_start(port);
     s->router = (struct router){
         .core = core,
         .routes = routes_all(),
@@ -459,6 +488,7 @@ void http_server_stop(struct http_server *s)
     sockets_end_reading(s->port);
     wait_zero(s, &s->open, CLOSE_US);
     sockets_wake(quiet);
+    watches_stop(s->watches);
     mg_stop(s->mg);
     free_server(s);
 }

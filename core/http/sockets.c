@@ -157,3 +157,24 @@ void sockets_end_reading(int port)
 {
     each_socket(port, false, end_reading, NULL);
 }
+
+struct peer {
+    uint32_t address;
+    int port, how;
+};
+
+static void end_peer(int fd, void *arg)
+{
+    const struct peer *peer = arg;
+    struct sockaddr_in addr = {.sin_family = AF_UNSPEC};
+    socklen_t len = sizeof(addr);
+    if (getpeername(fd, (struct sockaddr *)&addr, &len) == 0 &&
+        addr.sin_addr.s_addr == peer->address && ntohs(addr.sin_port) == peer->port)
+        shutdown(fd, peer->how);
+}
+
+void sockets_end_peer(int port, uint32_t address, int peer_port, int how)
+{
+    struct peer peer = {address, peer_port, how};
+    each_socket(port, false, end_peer, &peer);
+}

@@ -30,5 +30,7 @@ void sockets_wake(struct sockets_quiet quiet);
 /* Ends reading on every connection of the port: what has arrived is still
  * answered, then its thread sees the end. */
 void sockets_end_reading(int port);
+/* Shuts down, as shutdown() does, the connection of the port with that peer. */
+void sockets_end_peer(int port, uint32_t address, int peer_port, int how);
 
 #endif
