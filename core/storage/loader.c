@@ -241,8 +241,8 @@ static enum plugin_refusal not_found(const struct plugins *ps, struct arena *a, 
     strbuf_printf(&b, n ? " Plugins in %s:" : " There are no plugins in %s", ps->dir);
     for (size_t i = 0; i < n; i++)
         strbuf_printf(&b, "%s %s", i ? "," : "", names[i]);
-    strbuf_printf(&b, ". Set storage_plugin to one of %s, or to the path of a .so",
-                  n ? "these" : "another plugin_dir");
+    strbuf_add(&b, n ? STR(". Set storage_plugin to one of these, or to the path of a .so")
+                     : STR(". Set plugin_dir, or storage_plugin to the path of a .so"));
     *error = strbuf_str(&b);
     return PLUGIN_NOT_FOUND;
 }
