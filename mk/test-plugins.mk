@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Plugins that only tests use, in $(O)/tests/plugins: `memory` (rows in memory),
 # `memorym` (the same with migration scripts), `inject` (fails when told to), `bad`
-# and its like (refused by the loader).
+# and its like (refused by the loader), `broken` (one bug at a time).
 
 # Name, folder of the sources, scripts, more flags, more linker flags.
 define test-plugin
@@ -21,6 +21,7 @@ memory_scripts := $(sort $(wildcard tests/plugins/memory/migrations/*.sql))
 $(eval $(call test-plugin,memory,tests/plugins/memory,,-DMEMORY_NAME='"memory"'))
 $(eval $(call test-plugin,memorym,tests/plugins/memory,$(memory_scripts),-DMEMORY_NAME='"memorym"'))
 $(eval $(call test-plugin,inject,tests/plugins/inject,,))
+$(eval $(call test-plugin,broken,tests/plugins/broken,,))
 $(eval $(call test-plugin,bad,tests/plugins/bad,,))
 $(eval $(call test-plugin,bad_major,tests/plugins/bad,,-DBAD_MAJOR))
 undefined_allowed := -Wl,-z,undefs
