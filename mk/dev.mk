@@ -101,7 +101,7 @@ lint-format:
 	    | sort -u -t: -k1,1 | tee $(O)/lint-format.txt; test ! -s $(O)/lint-format.txt
 
 lint-rules:
-	@scripts/lint-rules $(wildcard $(plugin_sos) $(test_plugin_sos))
+	@scripts/lint-rules $(wildcard $(plugin_sos))
 
 lint-cppcheck:
 	@mkdir -p $(O)/cppcheck
