@@ -100,8 +100,10 @@ static bool change(struct table *t, struct row *before, struct row *after, struc
     if (c && t->n == t->cap) {
         uint32_t cap = t->cap ? t->cap * 2 : 16;
         struct row **rows = realloc(t->rows, cap * sizeof(*rows));
-        t->rows = rows ? rows : t->rows;
-        t->cap = rows ? cap : t->cap;
+        if (rows) {
+            t->rows = rows;
+            t->cap = cap;
+        }
     }
     if (!c || t->n == t->cap) {
         free(c);

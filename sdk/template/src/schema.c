@@ -205,9 +205,13 @@ stk_status schema_status(stk_db *db, const stk_migration *scripts, size_t n,
 
 static stk_status apply(stk_db *db, const stk_migration *m, stk_err *err)
 {
-    unsigned to;
+    static const char start[] = "{\"create_up_to\": ";
     struct database *d = db->d;
-    if (sscanf(m->text, " { \"create_up_to\" : %u }", &to) != 1 || d->nhistory == MAX_HISTORY)
+    char *end = NULL;
+    uint32_t to = 0;
+    if (strncmp(m->text, start, sizeof(start) - 1) == 0)
+        to = (uint32_t)strtoul(m->text + sizeof(start) - 1, &end, 10);
+    if (!end || *end != '}' || d->nhistory == MAX_HISTORY)
         return stk_err_set(err, STK_E_SCHEMA,
                            PLUGIN_NAME ": script %s is not {\"create_up_to\": N}", m->name);
     stk_status rc = create_all(d, db->catalog, to, err);
