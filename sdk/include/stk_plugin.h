@@ -160,8 +160,9 @@ enum {
 };
 
 /* A column.  max_len counts Unicode characters for TEXT and bytes for BYTES; a
- * longer value is STK_E_TOO_BIG and must not be truncated (C10).  TEXT columns
- * of any key have max_len <= 512; longer ones are never compared or ordered.
+ * longer value written is STK_E_TOO_BIG and must not be truncated (C10), one
+ * that is only compared equals nothing.  TEXT columns of any key have max_len <=
+ * 512; longer ones are never compared or ordered.
  * since: the catalogue version that introduced it. */
 typedef struct stk_col {
     const char *name;
@@ -504,6 +505,7 @@ typedef struct stk_plugin {
     uint64_t (*db_caps)(stk_db *db);
 
     /* Reports each script and each recorded version once, in version order.
+     * scripts here and in migrate(): elements of this plugin's migration_size.
      * Works on an empty database; no statement fails in the server's log. */
     stk_status (*migration_status)(stk_db *db, const stk_migration *scripts, size_t nscripts,
                                    void (*emit)(void *ud, const stk_migration_state *), void *ud,
@@ -524,8 +526,8 @@ typedef struct stk_plugin {
     /* Drops the tables of `catalog`; STK_E_INVALID unless opened SCRATCH. */
     stk_status (*drop)(stk_db *db, const stk_catalog *catalog, stk_err *err);
 
-    /* May be lazy: nothing need be sent before the first exec.  *txn is owned
-     * by the caller until commit(), rollback() or an exec with STK_X_COMMIT
+    /* May be lazy: nothing need be sent before the first exec.  *txn, never NULL
+     * on STK_OK, is owned by the caller until commit(), rollback() or an exec with STK_X_COMMIT
      * that returned STK_OK.  mode: STK_TXN_*. */
     stk_status (*begin)(stk_db *db, int32_t mode, uint64_t deadline_us, stk_txn **txn,
                         stk_err *err);
