@@ -345,6 +345,29 @@ static void gen_change(struct gen *g)
 
 /* ---------------------------------------------------------- select, count */
 
+static bool names_rows(const struct gen *g)
+{
+    const stk_key *pk = &g->t->keys[0];
+    uint16_t found = 0;
+    for (uint16_t k = 0; k < pk->ncols; k++) {
+        bool has = false;
+        for (uint8_t i = 0; i < g->q->nwhere; i++)
+            has = has || (g->q->where[i].col == pk->cols[k] &&
+                          (g->q->where[i].op == STK_EQ || g->q->where[i].op == STK_IN));
+        found += has;
+    }
+    return found == pk->ncols;
+}
+
+/* MySQL would rather read an index that covers the columns asked for; while it
+ * waits there for a lock, the entry it waits for may move behind it, and the row
+ * is missed.  So rows that are locked by name are found by name. */
+static void put_lock_path(struct gen *g)
+{
+    if ((g->q->flags & STK_QF_LOCK) && g->dialect == STK_SQL_MYSQL && names_rows(g))
+        sql_put(&g->text, " FORCE INDEX (PRIMARY)");
+}
+
 static void gen_select(struct gen *g)
 {
     sql_put(&g->text, "SELECT ");
@@ -354,6 +377,7 @@ static void gen_select(struct gen *g)
     }
     sql_put(&g->text, g->q->nout ? " FROM " : "1 FROM ");
     sql_put_table(&g->text, g->sql, g->q->table);
+    put_lock_path(g);
     put_where(g);
     put_order(g);
     put_limit(g);
