@@ -74,8 +74,8 @@ static void put_type_mysql(struct sql_text *t, const stk_col *c)
         if (len > 0 && len <= SQL_KEY_TEXT)
             sql_putf(t, "VARBINARY(%u)", (unsigned)len * 4);
         else
-            sql_put(t, len && len * 4 <= 16777215 ? "MEDIUMTEXT CHARACTER SET utf8mb4"
-                                                  : "LONGTEXT CHARACTER SET utf8mb4");
+            sql_putf(t, "%s CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+                     len && len * 4 <= 16777215 ? "MEDIUMTEXT" : "LONGTEXT");
         return;
     default:
         if (len > 0 && len <= SQL_KEY_TEXT)
@@ -164,7 +164,7 @@ static void put_table(struct sql_text *t, const struct stk_sql *sql, uint16_t ta
     if (dialect == STK_SQL_SQLITE)
         sql_put(t, sqlite_clustered(tab) ? " STRICT, WITHOUT ROWID" : " STRICT");
     else if (dialect == STK_SQL_MYSQL)
-        sql_put(t, " ENGINE=InnoDB");
+        sql_put(t, " ENGINE=InnoDB ROW_FORMAT=DYNAMIC");
 }
 
 void sql_put_index(struct sql_text *t, const struct stk_sql *sql, uint16_t table, uint16_t key)

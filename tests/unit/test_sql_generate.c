@@ -534,7 +534,7 @@ static void ddl_per_dialect(void **state)
     text[0] = '\0';
     stk_sql_ddl_table(s, F_ITEM, append, text, &err);
     assert_non_null(strstr(text, "`a` VARBINARY(64) NOT NULL"));
-    assert_non_null(strstr(text, "`body` MEDIUMTEXT CHARACTER SET utf8mb4,"));
+    assert_non_null(strstr(text, "`body` MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,"));
     assert_non_null(strstr(text, "    UNIQUE KEY `note` (`a`, `note`),\n    KEY `byn`"));
     stk_sql_close(s);
     s = open_dialect(STK_SQL_SQLITE, NULL);
