@@ -180,6 +180,19 @@ class Process:
         self.stop()
         return self.start()
 
+    def make_certificate(self):
+        """A self-signed certificate for localhost: (certificate, key)."""
+        cert, key = os.path.join(self.home, "server.crt"), os.path.join(self.home, "server.key")
+        if not os.path.exists(cert):
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                 "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                 "-keyout", key, "-out", cert], check=True, capture_output=True, env=child_env())
+            os.chmod(key, 0o600)
+            if self.user:
+                os.chown(key, self.user.pw_uid, self.user.pw_gid)
+        return cert, key
+
     def start(self):
         raise NotImplementedError
 
@@ -325,19 +338,6 @@ class PostgresServer(Process):
         with open(os.path.join(self.data, "postgresql.conf"), "a", encoding="utf-8") as f:
             for key, value in conf.items():
                 f.write(f"{key} = '{value}'\n")
-
-    def make_certificate(self):
-        """A self-signed certificate for localhost: (certificate, key)."""
-        cert, key = os.path.join(self.home, "server.crt"), os.path.join(self.home, "server.key")
-        if not os.path.exists(cert):
-            subprocess.run(
-                ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-                 "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-                 "-keyout", key, "-out", cert], check=True, capture_output=True, env=child_env())
-            os.chmod(key, 0o600)
-            if self.user:
-                os.chown(key, self.user.pw_uid, self.user.pw_gid)
-        return cert, key
 
     def replica(self):
         """A hot standby of this server, not started; promote() makes it a primary."""
