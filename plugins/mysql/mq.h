@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the MySQL plugin share. */
+#ifndef MQ_H
+#define MQ_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <mysql.h>
+#include <stk_sql.h>
+
+#include "mq_conf.h"
+#include "mq_error.h"
+
+/* my_bool in MariaDB's library, bool in MySQL's. */
+typedef __typeof__(*((MYSQL_BIND *)0)->is_null) mq_bool;
+
+#define MQ_DEFAULT_US 30000000u /* a call without a deadline */
+#define MQ_GRACE_US 500000u     /* a commit past its deadline is waited for this long */
+#define MQ_ROLLBACK_US 5000000u
+#define MQ_PING_US 2000000u
+#define MQ_CLOSE_US 1000000u
+
+struct stk_db {
+    struct mq_conf *conf;
+    struct stk_sql *sql;
+    struct stk_pool *pool;
+    uint32_t flags;            /* STK_OPEN_* */
+    atomic_bool down;          /* the last attempt to connect failed */
+    atomic_bool plain;         /* TLS was preferred, but the server has none */
+    atomic_uint first_host;    /* index of the host that was good last */
+    char server[96];           /* every host, for messages without a connection */
+    pthread_mutex_t kill_lock; /* guards kills; taken alone */
+    pthread_cond_t kill_done;
+    unsigned kills; /* threads that end what the server still runs */
+};
+
+/* A result cell as the library writes it. */
+struct mq_cell {
+    int64_t n;
+    unsigned long len;
+    mq_bool null, error;
+};
+
+/* A prepared statement of one connection. */
+struct mq_stmt {
+    MYSQL_STMT *h;
+    MYSQL_BIND *out; /* ncols, with their cells */
+    struct mq_cell *cells;
+};
+
+struct mq_conn {
+    MYSQL *my;
+    struct stk_db *db;
+    const struct mq_host *host;
+    struct mq_stmt **stmts; /* [query * STK_SQL_SLOTS + slot], prepared on first use */
+    uint64_t uses;          /* times taken from the pool */
+    unsigned long id;       /* the server's number of this connection */
+    size_t max_packet;
+    char server[96]; /* "db:3306" */
+    /* Reused for every statement. */
+    MYSQL_BIND *in;
+    int64_t *numbers;
+    uint32_t cap;
+};
+
+struct stk_txn {
+    stk_db *db;
+    struct mq_conn *conn; /* NULL until the first batch */
+    uint64_t deadline_us;
+    int32_t mode;
+    bool open;   /* START TRANSACTION was sent */
+    bool failed; /* the server's transaction is aborted or gone */
+    bool wrote;
+};
+
+/* The host, kept by load(); NULL before. */
+extern const stk_host *mq_core;
+uint64_t mq_now(void);
+/* deadline_us, or dflt_us from now when it is 0. */
+uint64_t mq_deadline(uint64_t deadline_us, uint64_t dflt_us);
+
+/* -- mq_query.c */
+
+/* Until mq_limit_end() no call of this thread into the library waits longer than
+ * until the deadline; it then fails as if the connection were lost, and
+ * mq_expired() is true. */
+void mq_limit(uint64_t deadline_us);
+void mq_limit_end(void);
+/* At the deadline the statement of this connection is to be interrupted, and its
+ * answer waited for a moment more: it tells whether it was applied. */
+void mq_limit_stop(struct mq_conn *conn);
+bool mq_expired(void);
+/* Makes a connection that is to be opened, then one that is open, obey. */
+void mq_limit_set_up(MYSQL *my, unsigned seconds);
+void mq_limit_connected(MYSQL *my);
+
+/* One statement.  *out (may be NULL) is the caller's to free. */
+stk_status mq_query(struct mq_conn *conn, const char *sql, uint64_t deadline_us, MYSQL_RES **out,
+                    stk_err *err);
+/* The library's error of the last text statement. */
+void mq_failure_read(MYSQL *my, struct mq_failure *out);
+/* Ends what the server still runs for this connection, or its statement only;
+ * returns at once. */
+void mq_kill(struct mq_conn *conn, bool statement_only);
+/* Waits until all of them are ended. */
+void mq_kill_drain(struct stk_db *db);
+
+/* -- mq_connect.c */
+
+/* One connection to the first host that will do. */
+stk_status mq_connect(struct stk_db *db, uint64_t deadline_us, struct mq_conn **out, stk_err *err);
+/* A bare one to this host, for mq_kill(); NULL: none. */
+MYSQL *mq_connect_bare(const struct mq_conf *conf, const struct mq_host *host, bool plain,
+                       uint64_t deadline_us);
+void mq_disconnect(struct mq_conn *conn);
+/* False when the server has closed the socket or told something fatal. */
+bool mq_alive(struct mq_conn *conn);
+/* Whether the server takes writes, as it says. */
+stk_status mq_ask_server(struct mq_conn *conn, uint64_t deadline_us, bool *read_only, stk_err *err);
+void mq_place(const struct mq_conn *conn, struct mq_place *out);
+
+/* -- mq_stmt.c */
+
+/* What running one statement came to. */
+struct mq_run {
+    uint32_t trips;
+    bool sent;           /* the statement itself went out */
+    struct mq_failure f; /* on failure */
+};
+
+/* Runs one piece of a call under the limit set; false: see run->f.  Adds to the
+ * result of the call. */
+bool mq_stmt_run(struct mq_conn *conn, const stk_call *call, const struct stk_sql_piece *piece,
+                 stk_arena *arena, struct mq_run *run);
+void mq_stmt_forget(struct mq_conn *conn);
+
+/* -- mysql.c */
+
+/* A connection of the pool that is not known to be dead. */
+stk_status mq_take(stk_db *db, uint64_t deadline_us, struct mq_conn **out, stk_err *err);
+
+/* -- mq_exec.c */
+
+stk_status mq_begin(stk_db *db, int32_t mode, uint64_t deadline_us, stk_txn **txn, stk_err *err);
+stk_status mq_exec(stk_db *db, stk_txn *txn, stk_batch *batch, stk_err *err);
+stk_status mq_commit(stk_txn *txn, uint64_t deadline_us, stk_err *err);
+void mq_rollback(stk_txn *txn);
+
+/* -- mq_schema.c, mq_migrate.c */
+
+stk_status mq_migration_status(stk_db *db, const stk_migration *scripts, size_t nscripts,
+                               void (*emit)(void *ud, const stk_migration_state *), void *ud,
+                               stk_err *err);
+stk_status mq_migrate(stk_db *db, const stk_migration *scripts, size_t nscripts, uint32_t to,
+                      uint32_t flags, stk_progress_fn progress, void *ud, stk_err *err);
+stk_status mq_verify(stk_db *db, stk_err *err);
+stk_status mq_ensure(stk_db *db, const stk_catalog *catalog, stk_err *err);
+stk_status mq_drop(stk_db *db, const stk_catalog *catalog, stk_err *err);
+
+/* The leased row that excludes other migrating cores, and what holds it. */
+struct mq_lease;
+stk_status mq_lease_take(struct mq_conn *conn, struct mq_lease **out, stk_err *err);
+void mq_lease_release(struct mq_conn *conn, struct mq_lease *lease);
+
+#endif /* MQ_H */

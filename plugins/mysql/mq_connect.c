@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connecting: hosts one by one, each with its own time limit, starting with the
+ * host that was good last.
+ *
+ * What the session needs is said in init commands, which proxies such as ProxySQL
+ * keep in step on the connections behind them. */
+#include "mq.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+/* READ COMMITTED: a row that another transaction made must be seen by the next
+ * statement.  The strict mode turns silent truncation into errors. */
+static const char *const init_commands[] = {
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+};
+
+static void set_flag(MYSQL *my, int option, bool on)
+{
+    mq_bool value = on;
+    mysql_options(my, (enum mysql_option)option, &value);
+}
+
+static void set_tls(MYSQL *my, const struct mq_conf *conf, bool plain)
+{
+    if (conf->ca)
+        mysql_options(my, MYSQL_OPT_SSL_CA, conf->ca);
+    if (conf->cert)
+        mysql_options(my, MYSQL_OPT_SSL_CERT, conf->cert);
+    if (conf->key)
+        mysql_options(my, MYSQL_OPT_SSL_KEY, conf->key);
+    if (conf->ciphers)
+        mysql_options(my, MYSQL_OPT_SSL_CIPHER, conf->ciphers);
+    if (conf->tls_versions)
+        mysql_options(my, MYSQL_OPT_TLS_VERSION, conf->tls_versions);
+#ifdef MARIADB_PACKAGE_VERSION_ID
+    /* This library verifies the chain and the name together or nothing, so that
+     * VERIFY_CA is as strict as VERIFY_IDENTITY. */
+    set_flag(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, conf->tls >= MQ_TLS_VERIFY_CA);
+    set_flag(my, MYSQL_OPT_SSL_ENFORCE, !plain);
+#else
+    static const unsigned modes[] = {[MQ_TLS_PREFERRED] = SSL_MODE_PREFERRED,
+                                     [MQ_TLS_DISABLED] = SSL_MODE_DISABLED,
+                                     [MQ_TLS_REQUIRED] = SSL_MODE_REQUIRED,
+                                     [MQ_TLS_VERIFY_CA] = SSL_MODE_VERIFY_CA,
+                                     [MQ_TLS_VERIFY_IDENTITY] = SSL_MODE_VERIFY_IDENTITY};
+    unsigned mode = plain ? SSL_MODE_DISABLED : modes[conf->tls];
+    mysql_options(my, MYSQL_OPT_SSL_MODE, &mode);
+    set_flag(my, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, true); /* for caching_sha2_password */
+#endif
+}
+
+static MYSQL *make_handle(const struct mq_conf *conf, const struct mq_host *host, bool plain,
+                          uint64_t limit_us)
+{
+    MYSQL *my = mysql_init(NULL);
+    if (!my)
+        return NULL;
+    uint64_t now = mq_now();
+    unsigned seconds = limit_us > now ? (unsigned)((limit_us - now) / 1000000 + 1) : 1;
+    unsigned long packet = 1024u * 1024 * 1024;
+    unsigned off = 0;
+    unsigned protocol = host->host[0] == '/' ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+    mysql_options(my, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+    mysql_options(my, MYSQL_OPT_PROTOCOL, &protocol); /* localhost would mean a socket */
+    mysql_options(my, MYSQL_OPT_LOCAL_INFILE, &off);  /* a server must not read our files */
+    mysql_options(my, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
+    mysql_options(my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_options4(my, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "supertokens");
+    for (size_t i = 0; i < sizeof init_commands / sizeof init_commands[0]; i++)
+        mysql_options(my, MYSQL_INIT_COMMAND, init_commands[i]);
+    mq_limit_set_up(my, seconds);
+    set_tls(my, conf, plain);
+    return my;
+}
+
+static bool attempt(MYSQL *my, const struct mq_conf *conf, const struct mq_host *host,
+                    uint64_t limit_us)
+{
+    bool socket = host->host[0] == '/';
+    mq_limit(limit_us);
+    if (!mysql_real_connect(my, socket ? NULL : host->host, conf->user, conf->password,
+                            conf->database, socket ? 0 : host->port, socket ? host->host : NULL,
+                            CLIENT_FOUND_ROWS))
+        return false;
+    mq_limit_connected(my);
+    return true;
+}
+
+/* Whether TLS is not to be asked for. */
+static bool wants_plain(const struct mq_conf *conf, const struct mq_host *host, bool known)
+{
+    return conf->tls == MQ_TLS_DISABLED ||
+           (conf->tls == MQ_TLS_PREFERRED && (known || host->host[0] == '/'));
+}
+
+MYSQL *mq_connect_bare(const struct mq_conf *conf, const struct mq_host *host, bool plain,
+                       uint64_t deadline_us)
+{
+    MYSQL *my = make_handle(conf, host, wants_plain(conf, host, plain), deadline_us);
+    if (my && !attempt(my, conf, host, deadline_us)) {
+        mysql_close(my);
+        my = NULL;
+    }
+    mq_limit_end();
+    return my;
+}
+
+/* --------------------------------------------------------------- one attempt */
+
+static stk_status open_host(struct stk_db *db, const struct mq_host *host, uint64_t deadline_us,
+                            MYSQL **out, stk_err *err)
+{
+    const struct mq_conf *conf = db->conf;
+    bool plain = wants_plain(conf, host, atomic_load(&db->plain));
+    uint64_t start = mq_now();
+    uint64_t limit_us = start + conf->connect_us;
+    if (limit_us > deadline_us)
+        limit_us = deadline_us;
+    for (;;) {
+        MYSQL *my = make_handle(conf, host, plain, limit_us);
+        if (!my)
+            return stk_err_nomem(err);
+        struct mq_failure f;
+        if (attempt(my, conf, host, limit_us)) {
+            mq_limit_end();
+            *out = my;
+            return STK_OK;
+        }
+        mq_failure_read(my, &f);
+        bool late = mq_expired();
+        mysql_close(my);
+        mq_limit_end();
+        if (f.code == 2026 && !plain && conf->tls == MQ_TLS_PREFERRED && !late) {
+            plain = true; /* known from now on, so that it is asked once */
+            atomic_store(&db->plain, true);
+            continue;
+        }
+        char server[96];
+        mq_host_text(host, server, sizeof server);
+        struct mq_place at = {server, conf->user, conf->database};
+        return mq_error_connect(&at, &f, late ? limit_us - start : 0, err);
+    }
+}
+
+/* ---------------------------------------------------------------- the server */
+
+stk_status mq_ask_server(struct mq_conn *conn, uint64_t deadline_us, bool *read_only, stk_err *err)
+{
+    MYSQL_RES *res = NULL;
+    stk_status st = mq_query(conn,
+                             "SELECT @@max_allowed_packet, CONNECTION_ID(), @@GLOBAL.read_only, "
+                             "@@GLOBAL.innodb_read_only",
+                             deadline_us, &res, err);
+    MYSQL_ROW row = st == STK_OK && res ? mysql_fetch_row(res) : NULL;
+    *read_only = false;
+    if (row && row[0] && row[1]) {
+        conn->max_packet = strtoull(row[0], NULL, 10);
+        conn->id = strtoul(row[1], NULL, 10);
+        /* Numbers, or words on newer servers. */
+        for (int i = 2; i < 4; i++)
+            *read_only =
+                *read_only || (row[i] && strcmp(row[i], "0") != 0 && strcmp(row[i], "OFF") != 0);
+    }
+    if (res)
+        mysql_free_result(res);
+    return st;
+}
+
+static stk_status check_server(struct mq_conn *conn, uint64_t deadline_us, stk_err *err)
+{
+    const char *info = mysql_get_server_info(conn->my);
+    bool maria = strstr(info, "MariaDB") != NULL;
+    unsigned long version = mysql_get_server_version(conn->my);
+    if (version < (maria ? 100200u : 50700u))
+        return stk_err_set(err, STK_E_CONFIG,
+                           MQ_NAME ": %s runs version %s. MySQL 5.7 or MariaDB 10.2 or newer is "
+                                   "needed",
+                           conn->server, info);
+    bool read_only;
+    stk_status st = mq_ask_server(conn, deadline_us, &read_only, err);
+    /* With one host its refusals are better told one by one. */
+    if (st == STK_OK && read_only && conn->db->conf->nhosts > 1)
+        return stk_err_set(err, STK_E_UNAVAILABLE,
+                           MQ_NAME ": %s takes no writes: it is read-only. Start the primary, or "
+                                   "name it in the list of hosts",
+                           conn->server);
+    return st;
+}
+
+static stk_status connect_host(struct stk_db *db, const struct mq_host *host, uint64_t deadline_us,
+                               struct mq_conn **out, stk_err *err)
+{
+    struct mq_conn *conn = calloc(1, sizeof *conn);
+    if (conn)
+        conn->stmts = calloc((size_t)db->sql->nqueries * STK_SQL_SLOTS + 1, sizeof *conn->stmts);
+    stk_status st = STK_E_NOMEM;
+    if (!conn || !conn->stmts) {
+        stk_err_nomem(err);
+        goto out;
+    }
+    conn->db = db;
+    conn->host = host;
+    mq_host_text(host, conn->server, sizeof conn->server);
+    st = open_host(db, host, deadline_us, &conn->my, err);
+    if (st == STK_OK)
+        st = check_server(conn, deadline_us, err);
+    if (st == STK_OK) {
+        *out = conn;
+        return st;
+    }
+out:
+    mq_disconnect(conn);
+    return st;
+}
+
+/* ------------------------------------------------------------- the host list */
+
+/* Appends what one host of several said. */
+static void note(char *all, size_t n, const char *msg)
+{
+    size_t len = strlen(all);
+    if (strncmp(msg, MQ_NAME ": ", strlen(MQ_NAME) + 2) == 0)
+        msg += strlen(MQ_NAME) + 2;
+    const char *end = strstr(msg, ". ");
+    snprintf(all + len, n - len, "%s%.*s", len ? "; " : "",
+             (int)(end ? (size_t)(end - msg) : strlen(msg)), msg);
+}
+
+static stk_status try_hosts(struct stk_db *db, uint64_t deadline_us, struct mq_conn **out,
+                            stk_err *err)
+{
+    const struct mq_conf *conf = db->conf;
+    char all[400] = "";
+    size_t first = atomic_load(&db->first_host);
+    stk_status st = STK_E_UNAVAILABLE;
+    for (size_t i = 0; i < conf->nhosts; i++) {
+        size_t index = (first + i) % conf->nhosts;
+        st = connect_host(db, &conf->hosts[index], deadline_us, out, err);
+        if (st == STK_OK)
+            atomic_store(&db->first_host, (unsigned)index);
+        /* That user or settings are wrong, or the database is missing, would be so
+         * everywhere. */
+        if (st == STK_OK || (st != STK_E_UNAVAILABLE && st != STK_E_TIMEOUT) ||
+            err->native == 1049 || conf->nhosts == 1)
+            return st;
+        note(all, sizeof all, err->msg);
+        if (mq_now() >= deadline_us)
+            break;
+    }
+    return stk_err_set(err, st, MQ_NAME ": none of %zu hosts can be used: %s", conf->nhosts, all);
+}
+
+stk_status mq_connect(struct stk_db *db, uint64_t deadline_us, struct mq_conn **out, stk_err *err)
+{
+    stk_err own = {.size = sizeof own};
+    if (!err)
+        err = &own;
+    stk_status st = try_hosts(db, deadline_us, out, err);
+    if (st != STK_OK) {
+        if (!atomic_exchange(&db->down, true))
+            stk_logf(mq_core, STK_LOG_WARN, MQ_NAME, "%s", err->msg);
+    } else if (atomic_exchange(&db->down, false)) {
+        stk_logf(mq_core, STK_LOG_INFO, MQ_NAME, MQ_NAME ": connected to %s again", (*out)->server);
+    }
+    return st;
+}
+
+void mq_disconnect(struct mq_conn *conn)
+{
+    if (!conn)
+        return;
+    /* Closed first, so that the statements are freed without a word to the
+     * server each. */
+    if (conn->my) {
+        mq_limit(mq_now() + MQ_CLOSE_US);
+        mysql_close(conn->my);
+        mq_limit_end();
+    }
+    if (conn->stmts)
+        mq_stmt_forget(conn);
+    free(conn->stmts);
+    free(conn->in);
+    free(conn->numbers);
+    free(conn);
+}
+
+static int socket_of(MYSQL *my)
+{
+#ifdef MARIADB_PACKAGE_VERSION_ID
+    return (int)mysql_get_socket(my);
+#else
+    return my->net.fd;
+#endif
+}
+
+bool mq_alive(struct mq_conn *conn)
+{
+    /* Whatever can be read while idle is the end of the stream or a farewell. */
+    struct pollfd p = {socket_of(conn->my), POLLIN, 0};
+    return p.fd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+void mq_place(const struct mq_conn *conn, struct mq_place *out)
+{
+    *out = (struct mq_place){conn->server, conn->db->conf->user, conn->db->conf->database};
+}
