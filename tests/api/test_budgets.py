@@ -23,7 +23,7 @@ class Meter:
 
     def __init__(self, app, storage):
         self.app = app
-        self.count = "batches" if storage == "sqlite" else "round_trips"
+        self.count = "round_trips" if storage == "postgresql" else "batches"
 
     def costs(self, reply, trips, statements, status="OK"):
         assert reply.status == 200, reply.text
@@ -90,7 +90,8 @@ def test_sign_up_with_a_taken_email(meter, user, storage):
     taken = meter.sign_up("a@example.com")
     assert taken.is_status("EMAIL_ALREADY_EXISTS_ERROR") and user
     # the transaction that met the duplicate is rolled back, which is a round trip
-    assert taken.round_trips == (1 if storage[0] == "sqlite" else 2)
+    if storage[0] in ("sqlite", "postgresql"):
+        assert taken.round_trips == (1 if storage[0] == "sqlite" else 2)
 
 
 def test_sign_in(meter, user):

@@ -4,8 +4,6 @@ linked and mapped by hand in the database, since the calls that do it come later
 
 import base64
 import json
-import sqlite3
-import subprocess
 import threading
 import time
 import uuid
@@ -14,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from servers import wait_for
+from sql import run_sql
 
 FORBIDDEN = "Only public tenantId can call this app specific API"
 
@@ -357,24 +356,19 @@ def test_associate_conflicts(app):
 
 class Database:
     def __init__(self, core, storage, app):
-        self.path, self.uri = f"{core.home}/.started/supertokens.db", storage[1]
+        self.core, self.storage = core, storage
         self.app_id = app.prefix[len("/appid-"):]
 
     def run(self, sql):
         sql = sql.replace(":app", f"'{self.app_id}'")
-        if self.uri is None:
-            with sqlite3.connect(self.path, timeout=20) as db:
-                return [tuple(r) for s in sql.split(";") for r in db.execute(s)]
-        out = subprocess.run(["psql", "-XAqtv", "ON_ERROR_STOP=1", self.uri, "-c", sql], text=True,
-                             capture_output=True, check=True).stdout
-        return [tuple(line.split("|")) for line in out.splitlines()]
+        return [tuple(str(v) for v in row) for row in run_sql(self.core, self.storage, sql)]
 
     def link(self, primary, *others):
         """Makes `primary` a primary user and links others to it, each a user object in the
         public tenant with one email."""
         oldest = min(u["timeJoined"] for u in (primary, *others))
         ids = ",".join(f"'{u['id']}'" for u in others) or "''"
-        true = "1" if self.uri is None else "true"
+        true = "true" if self.storage[0] == "postgresql" else "1"
         n, pid = 1 + len(others), primary["id"]
         reserve = ";".join(
             "INSERT INTO st_account_reservations(app_id, rkey, tenant_id, kind, user_id) VALUES "

@@ -151,7 +151,7 @@ class Core(Client):
         self.args = ["--test-mode"] * test_mode + list(args)
         self.env = dict(env or {})
         if uri:
-            self.env["POSTGRESQL_CONNECTION_URI"] = uri
+            self.env[uri.split(":")[0].upper() + "_CONNECTION_URI"] = uri
 
     def command(self, *words):
         keys = [f"--{k.replace('_', '-')}={v}" for k, v in self.settings.items()]

@@ -2,7 +2,8 @@
 """Fixtures of tests over HTTP: one core for each storage and run, one app for each test.
 
 `core` and `app` are parametrised over the storages, so a test that takes one runs on all
-of them.  STK_STORAGES (a comma list) narrows them down.
+of them.  STK_STORAGES (a comma list) narrows them down, or adds mysql8, a MySQL 8 from
+Maven Central, to mysql, which is Debian's MariaDB.
 """
 
 import os
@@ -12,9 +13,10 @@ import uuid
 import pytest
 
 from core import Core
-from servers import PostgresServer
+from mysql_servers import MariaDBServer, MySQLServer
+from servers import PostgresServer, ServerError
 
-STORAGES = ["sqlite", "postgresql"]
+STORAGES = ["sqlite", "postgresql", "mysql"]
 ASKED = [s for s in os.environ.get("STK_STORAGES", ",".join(STORAGES)).split(",") if s]
 
 
@@ -36,12 +38,35 @@ def database(postgres):
     return postgres.create_database("db_" + uuid.uuid4().hex)
 
 
-@pytest.fixture(scope="session", params=[s for s in STORAGES if s in ASKED])
+def _mysql(kind):
+    try:
+        server = kind()
+    except ServerError as e:
+        pytest.skip(str(e))
+    with server:
+        yield server
+        assert server.log_errors() == []
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    yield from _mysql(MariaDBServer)
+
+
+@pytest.fixture(scope="session")
+def mysql8():
+    yield from _mysql(MySQLServer)
+
+
+SERVERS = {"postgresql": "postgres", "mysql": "mariadb", "mysql8": "mysql8"}
+
+
+@pytest.fixture(scope="session", params=[s for s in [*STORAGES, "mysql8"] if s in ASKED])
 def storage(request):
     """The name of the storage and the URI of an empty database (None for SQLite)."""
     if request.param == "sqlite":
         return request.param, None
-    server = request.getfixturevalue("postgres")
+    server = request.getfixturevalue(SERVERS[request.param])
     return request.param, server.create_database("db_" + uuid.uuid4().hex)
 
 
