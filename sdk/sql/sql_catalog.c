@@ -97,7 +97,7 @@ stk_status stk_sql_open(const stk_catalog *catalog, const struct stk_sql_dialect
         return stk_err_nomem(err);
     }
     stk_status rc = sql_check_catalog(sql, err);
-    if (rc == STK_OK) {
+    if (rc == STK_OK && dialect->kind != STK_SQL_NONE) {
         sql->impl->cache =
             sql_keep(sql->impl, ((size_t)sql->nqueries * STK_SQL_SLOTS + 1) * sizeof(sql_slot));
         for (uint16_t i = 0; rc == STK_OK && i < sql->nqueries; i++)

@@ -10,11 +10,15 @@ enum { SQLITE_SMALL_ROW = 320 };
 void stk_sql_key_name(const struct stk_sql *sql, uint16_t table, uint16_t key, char *out, size_t n)
 {
     const stk_table *t = &sql->tables[table];
-    bool mysql = sql->dialect.kind == STK_SQL_MYSQL;
-    if (key == 0)
-        snprintf(out, n, "%s%s", mysql ? "" : t->name, mysql ? "PRIMARY" : "_pkey");
+    int kind = sql->dialect.kind;
+    bool per_table = kind == STK_SQL_MYSQL || kind == STK_SQL_NONE;
+    if (key == 0 && per_table)
+        snprintf(out, n, "%s", kind == STK_SQL_MYSQL ? "PRIMARY" : "_id_");
+    else if (key == 0)
+        snprintf(out, n, "%s_pkey", t->name);
     else
-        snprintf(out, n, "%s%s%s", mysql ? "" : t->name, mysql ? "" : "_", t->keys[key].name);
+        snprintf(out, n, "%s%s%s", per_table ? "" : t->name, per_table ? "" : "_",
+                 t->keys[key].name);
 }
 
 bool stk_sql_find_table(const struct stk_sql *sql, const char *name, uint16_t *table)

@@ -114,13 +114,16 @@ stk_status stk_migrate_status(const struct stk_migrate *m,
 static stk_status history_edited(const struct stk_migrate *m, const stk_migration *s,
                                  const struct row *r, stk_err *err)
 {
-    return stk_err_set(
-        err, STK_E_SCHEMA,
-        "%s: migration %s was edited after it had been applied (recorded sha256 "
-        "%.12s, the script has %.12s). Restore the script of this release; write "
-        "changes as a new script. If what was run is known to be equal: UPDATE " STK_MIGRATE_TABLE
-        " SET sha256 = NULL WHERE version = %u;",
-        m->plugin, s->name, r->sha256, s->sha256, s->version);
+    const char *forget = m->forget ? m->forget
+                                   : "UPDATE " STK_MIGRATE_TABLE
+                                     " SET sha256 = NULL WHERE version = %u;";
+    const char *at = strstr(forget, "%u");
+    return stk_err_set(err, STK_E_SCHEMA,
+                       "%s: migration %s was edited after it had been applied (recorded sha256 "
+                       "%.12s, the script has %.12s). Restore the script of this release; write "
+                       "changes as a new script. If what was run is known to be equal: %.*s%u%s",
+                       m->plugin, s->name, r->sha256, s->sha256, (int)(at - forget), forget,
+                       s->version, at + 2);
 }
 
 static stk_status history_gap(const struct stk_migrate *m, const stk_migration *s, uint32_t newest,

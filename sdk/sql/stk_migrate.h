@@ -60,6 +60,8 @@ struct stk_migrate {
     const stk_host *host;         /* log of hashes filled in; may be NULL */
     const char *manual;           /* how to run a script by hand, one %s for its name, e.g.
                                  "psql -1 -f migration_scripts/postgresql/%s.sql"; may be NULL */
+    const char *forget;           /* clears a recorded hash, one %u for the version; NULL: the
+                                    SQL statement */
     const stk_migration *scripts; /* stride sizeof(stk_migration) */
     size_t nscripts;
     uint32_t catalog_version; /* what this core knows, compared with compat */

@@ -33,7 +33,9 @@
 #include "stk_sdk.h"
 #include "stk_uri.h"
 
-enum { STK_SQL_POSTGRESQL = 1, STK_SQL_SQLITE = 2, STK_SQL_MYSQL = 3 };
+/* NONE: a database without SQL, for the checks, names and comparison only; there is
+ * no statement. */
+enum { STK_SQL_POSTGRESQL = 1, STK_SQL_SQLITE = 2, STK_SQL_MYSQL = 3, STK_SQL_NONE = 4 };
 
 enum {
     STK_SQL_MAX_ROWS = 256,  /* rows of one INSERT statement */
@@ -156,7 +158,8 @@ bool stk_sql_is_read(const stk_query *q);
 /* ---------------------------------------------------------- logical names */
 
 /* The physical name of a key ("st_users_email", "st_users_pkey"; on MySQL the
- * key's own name and "PRIMARY"), written to out. */
+ * key's own name and "PRIMARY"; without SQL its own name and "_id_"), written to
+ * out. */
 void stk_sql_key_name(const struct stk_sql *sql, uint16_t table, uint16_t key, char *out, size_t n);
 
 /* Finds a logical table or key by physical name; false: not ours.  table_hint
