@@ -144,6 +144,24 @@ stk_status mg_command(struct mg_op *op, int kind, const bson_t *command, bson_t 
     return ok && !has_write_error(reply) ? STK_OK : mg_error(op, reply, &e);
 }
 
+stk_status mg_write_opts(struct mg_op *op, bson_t *opts)
+{
+    int64_t ms = left_ms(op);
+    if (ms <= 0)
+        return mg_fail(op, STK_E_TIMEOUT, "the deadline passed before the write was sent");
+    bson_init(opts);
+    bson_append_int64(opts, "maxTimeMS", -1, ms);
+    append_concern(opts, op, MG_WRITE);
+    op->commands++;
+    op->write = true;
+    return STK_OK;
+}
+
+stk_status mg_written(struct mg_op *op, bool ok, const bson_t *reply, const bson_error_t *e)
+{
+    return ok && !has_write_error(reply) ? STK_OK : mg_error(op, reply, e);
+}
+
 stk_status mg_find(struct mg_op *op, const char *collection, const bson_t *filter,
                    const bson_t *opts, mg_doc_fn fn, void *ud)
 {
@@ -200,13 +218,14 @@ static stk_status take_hello(struct stk_db *db, struct mg_op *op)
     bool set = bson_has_field(hello, "setName");
     db->sharded = bson_iter_init_find(&it, hello, "msg") && BSON_ITER_HOLDS_UTF8(&it) &&
                   strcmp(bson_iter_utf8(&it, NULL), "isdbgrid") == 0;
-    bool mongos = strcmp(mongoc_server_description_type(sd), "LoadBalancer") == 0;
-    mongoc_server_description_destroy(sd);
+    bool balanced = strcmp(mongoc_server_description_type(sd), "LoadBalancer") == 0;
+    stk_status rc = STK_OK;
     if (wire < 8)
-        return mg_fail(op, STK_E_UNSUPPORTED, "the server is older than MongoDB 4.2. Upgrade it");
-    if (!set && !db->sharded && !mongos)
-        return mg_solo_open(db, op->err);
-    return STK_OK;
+        rc = mg_fail(op, STK_E_UNSUPPORTED, "the server is older than MongoDB 4.2. Upgrade it");
+    else if (!set && !db->sharded && !balanced)
+        rc = mg_solo_open(db, hello, op->err);
+    mongoc_server_description_destroy(sd);
+    return rc;
 }
 
 static stk_status take_version(struct stk_db *db, struct mg_op *op)

@@ -176,6 +176,13 @@ static stk_status run_calls(struct mg_op *op, stk_batch *batch)
     return rc;
 }
 
+static bool idempotent(const struct stk_db *db, const stk_batch *batch)
+{
+    stk_call call;
+    stk_batch_call(batch, 0, &call);
+    return db->sql->queries[call.query->id].flags & STK_QF_IDEMPOTENT;
+}
+
 /* One command, no transaction. */
 static stk_status exec_plain(struct stk_db *db, stk_batch *batch, stk_err *err)
 {
@@ -190,6 +197,8 @@ static stk_status exec_plain(struct stk_db *db, stk_batch *batch, stk_err *err)
         stk_sql_fail(batch, 0, rc, err);
     } else {
         rc = run_calls(&op, batch);
+        if (rc == STK_E_UNCERTAIN && idempotent(db, batch))
+            rc = run_calls(&op, batch);
         if (db->solo)
             mg_solo_leave(db, false);
     }

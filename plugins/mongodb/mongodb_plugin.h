@@ -120,6 +120,10 @@ struct mg_op mg_op(struct mg_conn *c, uint64_t deadline_us, stk_err *err);
  * as it is. */
 enum { MG_READ, MG_WRITE, MG_ADMIN };
 stk_status mg_command(struct mg_op *op, int kind, const bson_t *command, bson_t *reply);
+/* The options of a write through libmongoc's collections, and what came of it.
+ * opts is initialised on STK_OK only. */
+stk_status mg_write_opts(struct mg_op *op, bson_t *opts);
+stk_status mg_written(struct mg_op *op, bool ok, const bson_t *reply, const bson_error_t *e);
 /* A find; calls fn for each document until it returns other than STK_OK. */
 typedef stk_status (*mg_doc_fn)(void *ud, const bson_t *doc);
 stk_status mg_find(struct mg_op *op, const char *collection, const bson_t *filter,
@@ -190,7 +194,7 @@ int mg_lease_state(struct mg_lease *lease);
 void mg_lease_free(struct mg_lease *lease);
 
 /* solo.c: a standalone server, which has no transactions */
-stk_status mg_solo_open(struct stk_db *db, stk_err *err);
+stk_status mg_solo_open(struct stk_db *db, const bson_t *hello, stk_err *err);
 void mg_solo_close(struct stk_db *db);
 /* Enters the gate, alone or with others, as the serving process; undoes first
  * what a transaction left behind. */

@@ -193,10 +193,57 @@ static void many_begin(struct many *m)
     m->n = 0;
 }
 
+/* A part of the one document of the list, as static BSON. */
+static bool part(const bson_t *doc, const char *name, bson_t *out)
+{
+    bson_iter_t it;
+    uint32_t n;
+    const uint8_t *data;
+    if (!bson_iter_init_find(&it, doc, name) || !BSON_ITER_HOLDS_DOCUMENT(&it))
+        return false;
+    bson_iter_document(&it, &n, &data);
+    return bson_init_static(out, data, n);
+}
+
+/* One document by itself: libmongoc sends such writes again when their answer is
+ * lost, and the server knows them by their number and applies them once. */
+static stk_status many_send_one(struct many *m)
+{
+    bson_t doc, q, u, opts, reply;
+    bson_error_t e = {0};
+    if (!part(&m->list, "0", &doc))
+        return stk_err_nomem(m->op->err);
+    stk_status rc = mg_write_opts(m->op, &opts);
+    if (rc)
+        return rc;
+    mongoc_collection_t *coll =
+        mongoc_client_get_collection(m->op->conn->client, m->op->db->conf.database, m->collection);
+    bool ok;
+    if (m->verb[0] == 'i') {
+        ok = mongoc_collection_insert_one(coll, &doc, &opts, &reply, &e);
+    } else if (part(&doc, "q", &q) && !part(&doc, "u", &u)) {
+        ok = mongoc_collection_delete_one(coll, &q, &opts, &reply, &e);
+        m->matched += ok ? (uint64_t)mg_int(&reply, "deletedCount") : 0;
+    } else {
+        bson_iter_t it;
+        if (bson_iter_init_find(&it, &doc, "upsert"))
+            bson_append_bool(&opts, "upsert", -1, true);
+        ok = mongoc_collection_update_one(coll, &q, &u, &opts, &reply, &e);
+        m->matched += ok ? (uint64_t)mg_int(&reply, "matchedCount") : 0;
+    }
+    rc = mg_written(m->op, ok, &reply, &e);
+    bson_destroy(&reply);
+    bson_destroy(&opts);
+    mongoc_collection_destroy(coll);
+    return rc;
+}
+
 static stk_status many_send(struct many *m)
 {
     if (m->n == 0)
         return STK_OK;
+    if (m->n == 1 && !m->op->txn)
+        return many_send_one(m);
     bson_t cmd = BSON_INITIALIZER, reply;
     bson_append_utf8(&cmd, m->verb, -1, m->collection, -1);
     bson_append_array(&cmd, m->array, -1, &m->list);

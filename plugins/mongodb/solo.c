@@ -12,8 +12,9 @@
 
 struct mg_solo {
     struct mg_solo *next;
-    char id[330];
-    unsigned refs;        /* guarded by all_lock */
+    char id[330];         /* hosts and database */
+    char server[330];     /* the server process and database, "": not told */
+    unsigned refs;        /* guarded by all_lock, as is server */
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t turn;
     unsigned inside, waiting; /* waiting: to be alone, before which nobody newly enters */
@@ -43,18 +44,36 @@ static struct mg_solo *solo_new(const char *id)
     return s;
 }
 
-stk_status mg_solo_open(struct stk_db *db, stk_err *err)
+/* The process of the server as it names itself since 4.4: one server may be
+ * known by several addresses, and must still have one gate. */
+static void server_id(const bson_t *hello, const char *database, char *out, size_t n)
 {
-    char id[330];
+    bson_iter_t it, at;
+    out[0] = '\0';
+    if (!bson_iter_init(&it, hello) ||
+        !bson_iter_find_descendant(&it, "topologyVersion.processId", &at) ||
+        !BSON_ITER_HOLDS_OID(&at))
+        return;
+    char hex[25];
+    bson_oid_to_string(bson_iter_oid(&at), hex);
+    snprintf(out, n, "%s/%s", hex, database);
+}
+
+stk_status mg_solo_open(struct stk_db *db, const bson_t *hello, stk_err *err)
+{
+    char id[330], server[330];
     snprintf(id, sizeof id, "%s/%s", db->conf.where, db->conf.database);
+    server_id(hello, db->conf.database, server, sizeof server);
     pthread_mutex_lock(&all_lock);
     struct mg_solo *s = all;
-    while (s && strcmp(s->id, id) != 0)
+    while (s && strcmp(s->id, id) != 0 && (!server[0] || strcmp(s->server, server) != 0))
         s = s->next;
     if (!s && (s = solo_new(id)) != NULL) {
         s->next = all;
         all = s;
     }
+    if (s && server[0])
+        memcpy(s->server, server, sizeof s->server);
     if (s)
         s->refs++;
     pthread_mutex_unlock(&all_lock);
