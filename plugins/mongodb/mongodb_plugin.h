@@ -149,10 +149,23 @@ size_t mg_row_id(const struct stk_sql *sql, const stk_query *q, const stk_val *r
 /* The limit of a call, -1: none. */
 int64_t mg_limit(const stk_query *q, const stk_call *call);
 
-/* run.c: one call */
+/* run.c: one call; write.c: the calls that write */
 stk_status mg_run(struct mg_op *op, const stk_call *call, stk_arena *arena);
 /* True when the call touches one document at most. */
 bool mg_single(const struct stk_db *db, const stk_call *call);
+
+/* An array of _ids, as mg_find() meets them. */
+struct mg_ids {
+    bson_t list;
+    uint32_t n;
+};
+stk_status mg_take_id(void *ids, const bson_t *doc);
+stk_status mg_insert(struct mg_op *op, const stk_call *call, stk_arena *arena);
+/* UPDATE and DELETE; filter may be replaced. */
+stk_status mg_change(struct mg_op *op, const stk_call *call, bson_t *filter);
+/* Counts a lock in each of the documents and says how many there were. */
+stk_status mg_touch(struct mg_op *op, const char *collection, const bson_t *ids, uint64_t *n);
+void mg_put_touch(bson_t *to, const char *name);
 
 /* exec.c */
 stk_status mg_begin(struct stk_db *db, int32_t mode, uint64_t deadline_us, stk_txn **txn,

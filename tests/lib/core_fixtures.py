@@ -14,9 +14,9 @@ import pytest
 
 from core import Core
 from mysql_servers import MariaDBServer, MySQLServer
-from servers import PostgresServer, ServerError
+from servers import MongoServer, PostgresServer, ServerError, mongod_of_tests
 
-STORAGES = ["sqlite", "postgresql", "mysql"]
+STORAGES = ["sqlite", "postgresql", "mysql", "mongodb"]
 ASKED = [s for s in os.environ.get("STK_STORAGES", ",".join(STORAGES)).split(",") if s]
 
 
@@ -30,6 +30,15 @@ def postgres():
         yield server
         assert [e for e in server.log_errors()
                 if "duplicate key value" not in e and "division by zero" not in e] == []
+
+
+@pytest.fixture(scope="session")
+def mongo():
+    """A server of this run that speaks MongoDB's protocol."""
+    if not mongod_of_tests():
+        pytest.skip("no secantusdb on this machine")
+    with MongoServer() as server:
+        yield server
 
 
 @pytest.fixture
@@ -58,7 +67,7 @@ def mysql8():
     yield from _mysql(MySQLServer)
 
 
-SERVERS = {"postgresql": "postgres", "mysql": "mariadb", "mysql8": "mysql8"}
+SERVERS = {"postgresql": "postgres", "mysql": "mariadb", "mysql8": "mysql8", "mongodb": "mongo"}
 
 
 @pytest.fixture(scope="session", params=[s for s in [*STORAGES, "mysql8"] if s in ASKED])

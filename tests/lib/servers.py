@@ -7,6 +7,8 @@
         assert pg.log_errors() == []
     with PgBouncer(pg) as bouncer:
         uri = bouncer.uri("supertokens")
+    with MongoServer() as mongo:                 # standalone=True, auth=True
+        uri = mongo.create_database("supertokens")
 
 Everything lives in a temporary folder and listens on a free loopback port (and, for
 PostgreSQL, on a socket in that folder).  The servers refuse to run as root: started by
@@ -506,6 +508,81 @@ class PgBouncer(Process):
 
     def uri(self, database, **kw):
         return self.server.uri(database, port=self.port, **kw)
+
+
+def mongod_of_tests():
+    """The program of PyPI's secantusdb, which speaks MongoDB's protocol, or None."""
+    places = [os.path.dirname(sys.executable)]
+    places += [os.path.join(os.environ[v], "venv", "bin") for v in ("STK_TOOLS", "STK_BUILD")
+               if os.environ.get(v)]
+    return shutil.which("secantusd-py", path=os.pathsep.join(places + os.get_exec_path()))
+
+
+class MongoServer(Process):
+    """A server that speaks MongoDB's protocol: a replica set of one, or standalone.
+
+        with MongoServer() as mongo:
+            uri = mongo.create_database("supertokens")
+
+    With auth it has one user, made in the database `admin`.  Data outlive restart() and
+    kill().  pymongo is imported where it is used, for not every test needs it.
+    """
+
+    kind = "mongod"
+
+    def __init__(self, standalone=False, auth=False, user="super@tokens", password="p@ss:/w%rd"):
+        program = mongod_of_tests()
+        if not program:
+            raise ServerError("secantusdb is not installed: pip install -r tests/requirements.txt")
+        super().__init__()
+        self.user = None  # it need not drop root, and a virtual environment may be ours alone
+        self.program, self.port = program, free_port()
+        self.standalone, self.auth = standalone, auth
+        self.login = (user, password) if auth else None
+
+    def start(self):
+        if self.auth and not os.path.exists(os.path.join(self.home, "data")):
+            self._run(auth=False)
+            self.client(login=None).admin.command(
+                "createUser", self.login[0], pwd=self.login[1], roles=["root"])
+            self.stop()
+        self._run(self.auth)
+        return self
+
+    def _run(self, auth):
+        argv = [self.program, "--port", str(self.port), "--storage-path",
+                os.path.join(self.home, "data"), "--cache-size", "256M"]
+        argv += ["--standalone"] if self.standalone else []
+        argv += ["--auth"] if auth else []
+        self.spawn(argv)
+        self.wait_ready(self.accepting)
+
+    def accepting(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1):
+                return True
+        except OSError:
+            return False
+
+    def client(self, login=()):
+        """A pymongo client, of the user where there is one."""
+        import pymongo
+        login = self.login if login == () else login
+        kw = {"username": login[0], "password": login[1]} if login else {}
+        return pymongo.MongoClient("127.0.0.1", self.port, directConnection=True, **kw)
+
+    def create_database(self, name):
+        """The URI of a database, which comes into being with its first collection."""
+        return self.uri(name)
+
+    def uri(self, database, user=None, password=None, host="127.0.0.1", port=None, query=None):
+        login = ""
+        if self.login or user:
+            user, default = user or self.login[0], self.login[1] if self.login else ""
+            login = f"{quote(user, safe='')}:{quote(default if password is None else password, safe='')}@"
+        if query is None:
+            query = "authSource=admin" if login else ""
+        return f"mongodb://{login}{host}:{port or self.port}/{database}{'?' if query else ''}{query}"
 
 
 if __name__ == "__main__":
