@@ -168,7 +168,7 @@ static stk_status run_calls(struct mg_op *op, stk_batch *batch)
         stk_batch_call(batch, i, &call);
         uint64_t before = op->commands;
         rc = mg_run(op, &call, batch->arena);
-        batch->statements += (uint32_t)(op->commands - before);
+        batch->statements += op->commands > before;
         if (rc)
             stk_sql_fail(batch, i, rc, op->err);
     }

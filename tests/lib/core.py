@@ -17,6 +17,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 import uuid
 from urllib.parse import urlencode
 
@@ -94,8 +95,14 @@ class Client:
         return self.at(f"{self.prefix}/{tenant}")
 
     def _connection(self):
+        """This thread's connection; one that may have been idle too long is made anew."""
+        now, used = time.monotonic(), getattr(self.local, "used", 0)
+        if getattr(self.local, "c", None) is not None and now - used > 5:
+            self.local.c.close()
+            self.local.c = None
         if getattr(self.local, "c", None) is None:
             self.local.c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        self.local.used = now
         return self.local.c
 
     def request(self, method, path, body=None, query=None, rid=None, raw=None, **headers):

@@ -6,6 +6,8 @@ import ssl
 import sqlite3
 from urllib.parse import unquote, urlsplit
 
+from mongo_sql import run_mongo
+
 
 def _mysql(uri):
     import pymysql
@@ -23,10 +25,12 @@ def _mysql(uri):
 
 
 def run_sql(core, storage, text, params=()):
-    """The rows of a statement, as tuples (bytes, as MySQL keeps keys, as text); text may be several parted by semicolons, then
-    without parameters.  Placeholders are question marks, and text that holds one is no
-    statement for this function."""
+    """The rows of a statement, as tuples (bytes, as MySQL keeps keys, as text); text may be
+    several parted by semicolons, then without parameters.  Placeholders are question marks,
+    and text that holds one is no statement for this function."""
     statements = [text] if params else [s for s in text.split(";") if s.strip()]
+    if storage[0] == "mongodb":
+        return [row for s in statements for row in run_mongo(storage[1], s, params)]
     if storage[0] == "sqlite":
         c = sqlite3.connect(os.path.join(core.home, ".started", "supertokens.db"), timeout=20)
     elif storage[0] == "postgresql":
