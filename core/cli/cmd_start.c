@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/started.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "http/server.h"
 #include "lifecycle.h"
@@ -117,14 +118,29 @@ static void wait_for_end(void)
     }
 }
 
+/* The next signal of the set, or 0 when it is too late.  Being stopped and continued, or
+ * looked at by a debugger, interrupts the wait without being a signal of ours. */
+static int signal_until(const sigset_t *set, uint64_t until_us)
+{
+    for (;;) {
+        uint64_t now = clock_us(), left = until_us > now ? until_us - now : 0;
+        struct timespec limit = {.tv_sec = (time_t)(left / 1000000),
+                                 .tv_nsec = (long)(left % 1000000) * 1000};
+        int sig = sigtimedwait(set, NULL, &limit);
+        if (sig > 0)
+            return sig;
+        if (errno != EINTR)
+            return 0;
+    }
+}
+
 /* Ends the process when the orderly way takes too long, or at a second signal. */
 static void *watchdog(void *arg)
 {
     sigset_t set;
-    struct timespec limit = {.tv_sec = WATCHDOG_S};
     (void)arg;
     ending_signals(&set);
-    if (sigtimedwait(&set, NULL, &limit) > 0)
+    if (signal_until(&set, clock_us() + WATCHDOG_S * 1000000ULL))
         log_warn("core", "second signal: ending at once");
     else
         log_warn("core", "not everything has ended after %d s: ending anyway", WATCHDOG_S);

@@ -3,6 +3,7 @@
 
 Nothing here depends on the storage, so it runs on SQLite only."""
 
+import os
 import random
 import select
 import signal
@@ -392,6 +393,22 @@ def test_running_requests_end_before_the_server():
             assert '"status":"OK"' in text
         assert idle.closed()
         assert core.proc.wait(10) == 0
+
+
+def test_a_pause_while_ending_cuts_nothing_short():
+    """As a debugger or a paused container does: it interrupts whoever waits for signals."""
+    with Core(bcrypt_log_rounds=14, request_timeout=60) as core, Wire(core) as busy:
+        busy.send(post("/recipe/signup", '{"email":"a@example.com","password":"secret123"}'))
+        time.sleep(0.2)
+        core.signal(signal.SIGTERM)
+        wait_for(lambda: refused(core), 5, "new connections are refused")
+        core.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, core.proc.pid, os.WSTOPPED | os.WNOWAIT)
+        core.signal(signal.SIGCONT)
+        status, _, text = busy.reply()
+        assert status == 200 and '"status":"OK"' in text
+        assert core.proc.wait(10) == 0
+        assert "ending anyway" not in core.log_text()
 
 
 def refused(core):
