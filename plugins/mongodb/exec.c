@@ -220,7 +220,7 @@ static stk_status exec_alone(struct stk_db *db, stk_batch *batch, stk_err *err)
     stk_txn *t = NULL;
     bool read = stk_sql_read_only(db->sql, batch);
     stk_status rc = mg_begin(db, read ? STK_TXN_RO : STK_TXN_RW, batch->deadline_us, &t, err);
-    if (rc)
+    if (!t)
         return stk_sql_fail(batch, 0, rc, err);
     rc = start(t, 0, err);
     if (rc) {

@@ -232,10 +232,16 @@ static const char *compare_name(uint8_t op)
 /* Appends `op: value`, or what a list or a prefix becomes. */
 static void put_pred(struct build *b, bson_t *cond, const stk_pred *p)
 {
-    const stk_val *v = p->param == STK_NONE ? NULL : &b->call->params[p->param];
+    if (p->op == STK_IS_NULL) {
+        bson_append_null(cond, "$eq", -1);
+        return;
+    }
+    if (p->op == STK_NOT_NULL) {
+        bson_append_bool(cond, "$exists", -1, true);
+        return;
+    }
+    const stk_val *v = &b->call->params[p->param];
     switch (p->op) {
-    case STK_IS_NULL: bson_append_null(cond, "$eq", -1); break;
-    case STK_NOT_NULL: bson_append_bool(cond, "$exists", -1, true); break;
     case STK_IN: {
         bson_t list;
         bson_append_array_begin(cond, "$in", -1, &list);

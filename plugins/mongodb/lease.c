@@ -308,7 +308,7 @@ static int try_take(struct mg_lease *l, const struct who *self, struct who *seen
 stk_status mg_lease_take(struct stk_db *db, const char *name, uint64_t deadline_us,
                          struct mg_lease **out, char *holder, size_t n, stk_err *err)
 {
-    struct who self, seen = {.beat = 0};
+    struct who self = {.beat = 0}, seen = {.beat = 0};
     uint64_t since = 0;
     *out = NULL;
     holder[0] = '\0';

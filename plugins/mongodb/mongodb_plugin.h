@@ -159,7 +159,7 @@ struct mg_ids {
     bson_t list;
     uint32_t n;
 };
-stk_status mg_take_id(void *ids, const bson_t *doc);
+stk_status mg_take_id(void *ud, const bson_t *doc); /* ud: struct mg_ids */
 stk_status mg_insert(struct mg_op *op, const stk_call *call, stk_arena *arena);
 /* UPDATE and DELETE; filter may be replaced. */
 stk_status mg_change(struct mg_op *op, const stk_call *call, bson_t *filter);

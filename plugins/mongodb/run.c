@@ -212,6 +212,7 @@ static stk_status lock_many(struct mg_op *op, const stk_call *call, const bson_t
             rc = mg_fail(op, STK_E_RETRY, "a row to be locked was deleted meanwhile");
     }
     bson_destroy(&ids.list);
+    r->ids = NULL;
     return rc;
 }
 
