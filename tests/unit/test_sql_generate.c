@@ -113,7 +113,8 @@ static void mysql_texts(void **state)
     expect_text(s, Q_ITEM_SWEEP, 0,
                 "DELETE FROM `st_t_item` WHERE `a` = ? AND `n` < ? ORDER BY `n`, `id` LIMIT 2");
     expect_text(s, Q_ITEM_LOCK, 1,
-                "SELECT `id`, `n` FROM `st_t_item` WHERE `a` = ? AND `id` IN (?, ?) ORDER BY `a`, "
+                "SELECT `id`, `n` FROM `st_t_item` FORCE INDEX (PRIMARY) WHERE `a` = ? AND `id` IN "
+                "(?, ?) ORDER BY `a`, "
                 "`id` FOR UPDATE");
     expect_text(s, Q_COUNT_UPSERT, 0,
                 "INSERT INTO `st_t_count` (`k`, `s`, `n`, `v`) VALUES (?, ?, ?, ?) ON DUPLICATE "
