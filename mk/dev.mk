@@ -60,7 +60,7 @@ test-run:
 	@tests/run -O $(O) -k '$(K)' $(PARTS)
 
 # The plain build's Python and Node packages serve the others as well.
-san = STK_TOOLS=$(abspath $(O)) STK_HEAVY=0
+san = STK_TOOLS=$(abspath $(O)) STK_HEAVY=0 STK_STORAGES=sqlite,postgresql
 
 test-asan: test-env
 	+@$(again)/asan SAN=address,undefined $(parallel) units
