@@ -24,6 +24,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 enum { FIRST_READS_US = 30 * 1000 * 1000 };
 
@@ -125,17 +126,40 @@ static enum start_result open_storage(struct core *core, struct config *config,
 }
 
 /* In an arena of its own: what it holds refers to tenants and storages. */
-static enum start_result load_tenants(struct core *core, struct arena *a, struct str *error)
+static int bootstrap(struct core *core, struct arena *a, enum fail_kind *fail, struct str *error)
 {
     struct arena work;
     arena_init(&work);
     struct ctx c = {.core = core, .arena = &work, .deadline_us = clock_us() + FIRST_READS_US};
-    core->registry = registry_new(core, &multitenancy_hooks);
     int rc = multitenancy_bootstrap(&c);
+    *fail = c.fail;
     if (rc != RC_OK)
         *error = str_dup(a, c.fail_text);
     arena_free(&work);
-    return rc == RC_OK ? START_OK : START_FAILED;
+    return rc;
+}
+
+/* A core that was killed can have left a transaction open, in whose way the first
+ * write is until the database gives it up. */
+static enum start_result load_tenants(struct core *core, const struct start_how *how,
+                                      struct arena *a, struct str *error)
+{
+    uint64_t until = clock_us() + (uint64_t)core->settings->startup_timeout * 1000000u;
+    enum fail_kind fail;
+    bool said = false;
+    core->registry = registry_new(core, &multitenancy_hooks);
+    while (bootstrap(core, a, &fail, error) != RC_OK) {
+        uint64_t now = clock_us();
+        if (fail != FAIL_UNAVAILABLE || now >= until || (how->stop && how->stop(how->stop_arg)))
+            return START_FAILED;
+        if (!said)
+            log_warn("core", "%.*s; trying again for %llu s", STR_ARG(*error),
+                     (unsigned long long)((until - now) / 1000000u));
+        said = true;
+        struct timespec t = {.tv_nsec = 200 * 1000 * 1000};
+        nanosleep(&t, NULL);
+    }
+    return START_OK;
 }
 
 /* ---- threads */
@@ -177,7 +201,7 @@ enum start_result core_start(struct config *config, const struct start_how *how,
         rc = open_storage(core, config, how, a, error);
     }
     if (rc == START_OK)
-        rc = load_tenants(core, a, error);
+        rc = load_tenants(core, how, a, error);
     if (rc == START_OK)
         rc = serve(core, a, error);
     if (rc == START_OK) {
