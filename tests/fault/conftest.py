@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the tests that break things.  STK_FAULT_SECONDS lets each of those that break
-things again and again go on for that long; by default two rounds must do."""
+things again and again go on for that long; by default two rounds must do.
+STK_FAULT_STORAGES names the storages of those that run on more than one; by default the two
+that every installation can have."""
 
 import os
 import shutil
@@ -9,8 +11,11 @@ import uuid
 
 import pytest
 
+from core_fixtures import mariadb, mongo  # noqa: F401
 from servers import PostgresServer
 
+STORAGES = os.environ.get("STK_FAULT_STORAGES", "sqlite,postgresql").split(",")
+SERVERS = {"postgresql": "pg", "mysql": "mariadb", "mongodb": "mongo"}
 SECONDS = float(os.environ.get("STK_FAULT_SECONDS", "0"))
 
 
@@ -29,12 +34,13 @@ def database(pg):
     return pg.create_database("db_" + uuid.uuid4().hex)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=STORAGES)
 def place(request, tmp_path):
     """What makes a Core use a new, empty database, and another one the same."""
     if request.param == "sqlite":
         return {"sqlite_path": str(tmp_path / "shared.db")}
-    return {"uri": request.getfixturevalue("database")}
+    server = request.getfixturevalue(SERVERS[request.param])
+    return {"uri": server.create_database("db_" + uuid.uuid4().hex)}
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def close_all(cores):
 
 
 def test_cores_start_at_once(request, place):
-    pg = request.getfixturevalue("pg") if "uri" in place else None
+    pg = request.getfixturevalue("pg") if "postgresql" in place.get("uri", "") else None
     mark = pg.log_mark() if pg else 0
     cores = start_all(place)
     try:
@@ -48,7 +48,7 @@ def test_cores_start_at_once(request, place):
             assert pg.rows("SELECT version, name FROM st_schema_version", name) == [
                 ("1", "001_initial_schema")]
             assert pg.log_errors(mark) == []
-        else:
+        elif "sqlite_path" in place:
             with sqlite3.connect(place["sqlite_path"]) as db:
                 assert db.execute("SELECT version, name FROM st_schema_version").fetchall() == [
                     (1, "001_initial_schema")]
