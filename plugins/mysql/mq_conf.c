@@ -113,7 +113,7 @@ static stk_status set_file(struct loader *l, char **slot, const char *value)
 
 static stk_status set_millis(struct loader *l, const char *name, const char *value)
 {
-    int64_t ms;
+    int64_t ms = 0;
     stk_status st = number(l, name, value, 0, 3600000, &ms);
     if (st == STK_OK && ms)
         l->conf->connect_us = (uint64_t)ms * 1000;
@@ -400,7 +400,7 @@ static stk_status take_keys(struct loader *l, bool uri)
         st = set(l, &conf->password, password);
     if (st == STK_OK && !conf->database)
         st = set(l, &conf->database, database ? database : "supertokens");
-    if (st == STK_OK && strlen(conf->database) > 64 * 4)
+    if (st == STK_OK && conf->database && strlen(conf->database) > 64 * 4)
         return FAIL(l, "the database name is longer than 64 characters");
     if (st == STK_OK && !uri)
         st = take_host_keys(l);
