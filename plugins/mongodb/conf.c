@@ -128,7 +128,13 @@ static stk_status fill(struct loader *l, struct stk_uri *uri, bool given)
         rc = put(l, &uri->user, user);
     if (!rc && uri->user && !uri->password && password)
         rc = put(l, &uri->password, password);
-    bool named = uri->database && *uri->database;
+    /* libmongoc wants the slash before options, and looks for the user in the
+     * database that follows it. */
+    if (!rc && !uri->database)
+        rc = put(l, &uri->database, "");
+    if (rc)
+        return rc;
+    bool named = *uri->database;
     if (named && database && strcmp(database, uri->database) != 0)
         tell_ignored(l, "mongodb_database_name", URI_KEY " says it");
     conf->database = strdup(named ? uri->database : database ? database : "supertokens");
