@@ -397,7 +397,7 @@ def test_running_requests_end_before_the_server():
 
 def test_a_pause_while_ending_cuts_nothing_short():
     """As a debugger or a paused container does: it interrupts whoever waits for signals."""
-    with Core(bcrypt_log_rounds=14, request_timeout=60) as core, Wire(core) as busy:
+    with Core(bcrypt_log_rounds=13, request_timeout=60) as core, Wire(core) as busy:
         busy.send(post("/recipe/signup", '{"email":"a@example.com","password":"secret123"}'))
         time.sleep(0.2)
         core.signal(signal.SIGTERM)
