@@ -134,7 +134,7 @@ static stk_status fill(struct loader *l, struct stk_uri *uri, bool given)
         rc = put(l, &uri->database, "");
     if (rc)
         return rc;
-    bool named = *uri->database;
+    bool named = uri->database && *uri->database;
     if (named && database && strcmp(database, uri->database) != 0)
         tell_ignored(l, "mongodb_database_name", URI_KEY " says it");
     conf->database = strdup(named ? uri->database : database ? database : "supertokens");
