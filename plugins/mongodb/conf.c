@@ -151,7 +151,7 @@ static stk_status fill(struct loader *l, struct stk_uri *uri, bool given)
              source  ? source
              : named ? uri->database
                      : "admin");
-    return rc;
+    return STK_OK;
 }
 
 static void default_int(mongoc_uri_t *uri, const char *name, int32_t value)
