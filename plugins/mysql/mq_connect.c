@@ -99,7 +99,8 @@ MYSQL *mq_connect_bare(const struct mq_conf *conf, const struct mq_host *host, b
                        uint64_t deadline_us)
 {
     MYSQL *my = make_handle(conf, host, wants_plain(conf, host, plain), deadline_us);
-    if (my && !attempt(my, conf, host, deadline_us)) {
+    if (my && (!attempt(my, conf, host, deadline_us) ||
+               (conf->tls >= MQ_TLS_REQUIRED && !mysql_get_ssl_cipher(my)))) {
         mysql_close(my);
         my = NULL;
     }
@@ -124,11 +125,16 @@ static stk_status open_host(struct stk_db *db, const struct mq_host *host, uint6
             return stk_err_nomem(err);
         struct mq_failure f;
         if (attempt(my, conf, host, limit_us)) {
-            mq_limit_end();
-            *out = my;
-            return STK_OK;
+            if (conf->tls < MQ_TLS_REQUIRED || mysql_get_ssl_cipher(my)) {
+                mq_limit_end();
+                *out = my;
+                return STK_OK;
+            }
+            /* MariaDB's library goes on without TLS where the server has none. */
+            mq_failure_set(&f, 2026, "HY000", "the server does not offer it");
+        } else {
+            mq_failure_read(my, &f);
         }
-        mq_failure_read(my, &f);
         bool late = mq_expired();
         mysql_close(my);
         mq_limit_end();

@@ -14,9 +14,12 @@
 #include <signal.h>
 #include <stdlib.h>
 
+enum { MAX_STEP_MS = 64 };
+
 static _Thread_local struct {
     uint64_t deadline_us; /* 0: none */
     struct mq_conn *stop; /* its statement is interrupted at the deadline, and waited for */
+    unsigned step_ms;     /* of wait_io() */
     bool expired;
 } limit;
 
@@ -24,6 +27,7 @@ void mq_limit(uint64_t deadline_us)
 {
     limit.deadline_us = deadline_us;
     limit.stop = NULL;
+    limit.step_ms = 1;
     limit.expired = false;
 }
 
@@ -58,7 +62,9 @@ static bool late(void)
     return true;
 }
 
-/* 1: ready, 0: too late, -1: the socket is broken. */
+/* 1: ready, 0: too late, -1: the socket is broken.  A write over TLS also comes
+ * here as a read (a slip of the library), hence the short steps: after each it
+ * is said to be ready, and the library tries again what it was about. */
 static int wait_io(my_socket fd, my_bool is_read, int timeout_ms)
 {
     struct pollfd p = {fd, is_read ? POLLIN : POLLOUT, 0};
@@ -73,11 +79,16 @@ static int wait_io(my_socket fd, my_bool is_read, int timeout_ms)
             return 0;
         }
         uint64_t ms = (end - now + 999) / 1000;
-        int n = poll(&p, 1, ms > 60000 ? 60000 : (int)ms);
+        bool step = is_read && limit.deadline_us && ms > limit.step_ms;
+        int n = poll(&p, 1, step ? (int)limit.step_ms : ms > 60000 ? 60000 : (int)ms);
         if (n > 0)
             return 1;
         if (n < 0 && errno != EINTR)
             return -1;
+        if (n == 0 && step) {
+            limit.step_ms = limit.step_ms < MAX_STEP_MS ? limit.step_ms * 2 : MAX_STEP_MS;
+            return 1;
+        }
     }
 }
 
