@@ -55,6 +55,9 @@ test: deps-test test-env
 	+@start=$$(date +%s); $(again) $(parallel) units && echo "== build: $$(($$(date +%s) - start)) s"
 	@tests/run -O $(O) -k '$(K)' $(PARTS)
 
+# A test that runs make must find the same flags, else it builds everything anew.
+test test-run test-asan test-tsan unit: export CC := $(CC)
+
 # Without building and installing: `make test-run PARTS=api K=signin`.
 test-run:
 	@tests/run -O $(O) -k '$(K)' $(PARTS)
@@ -64,11 +67,11 @@ san = STK_TOOLS=$(abspath $(O)) STK_HEAVY=0 STK_STORAGES=sqlite,postgresql
 
 test-asan: test-env
 	+@$(again)/asan SAN=address,undefined $(parallel) units
-	@$(san) STK_SAN=address tests/run -O $(O)/asan -k '$(K)' $(or $(PARTS),unit conformance api)
+	@$(san) SAN=address,undefined STK_SAN=address tests/run -O $(O)/asan -k '$(K)' $(or $(PARTS),unit conformance api)
 
 test-tsan: test-env
 	+@$(again)/tsan SAN=thread $(parallel) units
-	@$(san) STK_SAN=thread STK_PYTEST_ARGS='$(if $(K),,-m concurrent)' \
+	@$(san) SAN=thread STK_SAN=thread STK_PYTEST_ARGS='$(if $(K),,-m concurrent)' \
 	    tests/run -O $(O)/tsan -k '$(K)' $(or $(PARTS),unit conformance api)
 
 fuzz:

@@ -24,7 +24,8 @@ def make(folder, *words, env=None):
 
 def plain_environment(**more):
     """Without what our own make and sanitizers set."""
-    drop = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "O", "CC", "CFLAGS", "LDFLAGS", "LD_PRELOAD")
+    drop = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "O", "CC", "SAN", "CFLAGS", "LDFLAGS",
+            "LD_PRELOAD")
     return {**{k: v for k, v in os.environ.items() if k not in drop}, **more}
 
 
