@@ -58,6 +58,11 @@ TENANT_SWEEP(account_reservations, ACCOUNT_RESERVATIONS);
 TENANT_SWEEP(user_counters, USER_COUNTERS);
 TENANT_SWEEP(sessions, SESSIONS);
 TENANT_SWEEP(key_value, KEY_VALUE);
+TENANT_SWEEP(email_verification_tokens, EMAIL_VERIFICATION_TOKENS);
+TENANT_SWEEP(passwordless_devices, PASSWORDLESS_DEVICES);
+TENANT_SWEEP(passwordless_codes, PASSWORDLESS_CODES);
+TENANT_SWEEP(user_roles, USER_ROLES);
+TENANT_SWEEP(totp_used_codes, TOTP_USED_CODES);
 
 APP_SWEEP(user_tenants, USER_TENANTS);
 APP_SWEEP(tenant_users, TENANT_USERS);
@@ -70,6 +75,19 @@ APP_SWEEP(users, USERS);
 APP_SWEEP(user_id_mapping, USER_ID_MAPPING);
 APP_SWEEP(user_last_active, USER_LAST_ACTIVE);
 APP_SWEEP(password_reset_tokens, PASSWORD_RESET_TOKENS);
+APP_SWEEP(email_verification_tokens, EMAIL_VERIFICATION_TOKENS);
+APP_SWEEP(passwordless_devices, PASSWORDLESS_DEVICES);
+APP_SWEEP(passwordless_codes, PASSWORDLESS_CODES);
+APP_SWEEP(user_roles, USER_ROLES);
+APP_SWEEP(totp_used_codes, TOTP_USED_CODES);
+APP_SWEEP(email_verified, EMAIL_VERIFIED);
+APP_SWEEP(user_metadata, USER_METADATA);
+APP_SWEEP(roles, ROLES);
+APP_SWEEP(role_permissions, ROLE_PERMISSIONS);
+APP_SWEEP(totp_users, TOTP_USERS);
+APP_SWEEP(totp_devices, TOTP_DEVICES);
+APP_SWEEP(dashboard_users, DASHBOARD_USERS);
+APP_SWEEP(dashboard_sessions, DASHBOARD_SESSIONS);
 APP_SWEEP(signing_keys, SIGNING_KEYS);
 APP_SWEEP(locks, LOCKS);
 APP_SWEEP(tenants, TENANTS);
@@ -81,6 +99,11 @@ static const stk_query *const tenant_queries[] = {
     &q_sweep_tenant_user_counters,
     &q_sweep_tenant_sessions,
     &q_sweep_tenant_key_value,
+    &q_sweep_tenant_email_verification_tokens,
+    &q_sweep_tenant_passwordless_devices,
+    &q_sweep_tenant_passwordless_codes,
+    &q_sweep_tenant_user_roles,
+    &q_sweep_tenant_totp_used_codes,
 };
 
 static const stk_query *const app_queries[] = {
@@ -95,6 +118,19 @@ static const stk_query *const app_queries[] = {
     &q_sweep_app_user_id_mapping,
     &q_sweep_app_user_last_active,
     &q_sweep_app_password_reset_tokens,
+    &q_sweep_app_email_verification_tokens,
+    &q_sweep_app_passwordless_devices,
+    &q_sweep_app_passwordless_codes,
+    &q_sweep_app_user_roles,
+    &q_sweep_app_totp_used_codes,
+    &q_sweep_app_email_verified,
+    &q_sweep_app_user_metadata,
+    &q_sweep_app_roles,
+    &q_sweep_app_role_permissions,
+    &q_sweep_app_totp_users,
+    &q_sweep_app_totp_devices,
+    &q_sweep_app_dashboard_users,
+    &q_sweep_app_dashboard_sessions,
     &q_sweep_app_signing_keys,
     &q_sweep_app_locks,
     &q_sweep_app_tenants,

@@ -315,6 +315,210 @@ static const stk_key sessions_keys[] = {
     [SESSIONS_KEY_EXPIRES] = KEY("expires", STK_KEY_INDEX, 1, SESSIONS_EXPIRES_AT),
 };
 
+static const stk_col email_verified_cols[] = {
+    [EMAIL_VERIFIED_APP_ID] = TEXT("app_id", 64, STK_COL_NOT_NULL, 2),
+    [EMAIL_VERIFIED_USER_ID] = TEXT("user_id", 128, STK_COL_NOT_NULL, 2),
+    [EMAIL_VERIFIED_EMAIL] = TEXT("email", 256, STK_COL_NOT_NULL, 2),
+};
+static const stk_key email_verified_keys[] = {
+    [EMAIL_VERIFIED_KEY_PRIMARY] = KEY("primary", STK_KEY_PRIMARY, 2, EMAIL_VERIFIED_APP_ID,
+                                       EMAIL_VERIFIED_USER_ID, EMAIL_VERIFIED_EMAIL),
+};
+
+static const stk_col email_verification_tokens_cols[] = {
+    [EMAIL_VERIFICATION_TOKENS_APP_ID] = TEXT("app_id", 64, STK_COL_NOT_NULL, 2),
+    [EMAIL_VERIFICATION_TOKENS_TENANT_ID] = TEXT("tenant_id", 64, STK_COL_NOT_NULL, 2),
+    [EMAIL_VERIFICATION_TOKENS_TOKEN] = TEXT("token", 128, STK_COL_NOT_NULL, 2),
+    [EMAIL_VERIFICATION_TOKENS_USER_ID] = TEXT("user_id", 128, STK_COL_NOT_NULL, 2),
+    [EMAIL_VERIFICATION_TOKENS_EMAIL] = TEXT("email", 256, STK_COL_NOT_NULL, 2),
+    [EMAIL_VERIFICATION_TOKENS_EXPIRES_AT] = I64("expires_at", STK_COL_NOT_NULL, 2),
+};
+static const stk_key email_verification_tokens_keys[] = {
+    [EMAIL_VERIFICATION_TOKENS_KEY_PRIMARY] =
+        KEY("primary", STK_KEY_PRIMARY, 2, EMAIL_VERIFICATION_TOKENS_APP_ID,
+            EMAIL_VERIFICATION_TOKENS_TENANT_ID, EMAIL_VERIFICATION_TOKENS_TOKEN),
+    [EMAIL_VERIFICATION_TOKENS_KEY_EMAIL] =
+        KEY("email", STK_KEY_INDEX, 2, EMAIL_VERIFICATION_TOKENS_APP_ID,
+            EMAIL_VERIFICATION_TOKENS_TENANT_ID, EMAIL_VERIFICATION_TOKENS_USER_ID,
+            EMAIL_VERIFICATION_TOKENS_EMAIL),
+    [EMAIL_VERIFICATION_TOKENS_KEY_USER] =
+        KEY("user", STK_KEY_INDEX, 2, EMAIL_VERIFICATION_TOKENS_APP_ID,
+            EMAIL_VERIFICATION_TOKENS_USER_ID),
+    [EMAIL_VERIFICATION_TOKENS_KEY_EXPIRES] =
+        KEY("expires", STK_KEY_INDEX, 2, EMAIL_VERIFICATION_TOKENS_EXPIRES_AT),
+};
+
+static const stk_col passwordless_devices_cols[] = {
+    [PASSWORDLESS_DEVICES_APP_ID] = TEXT("app_id", 64, STK_COL_NOT_NULL, 3),
+    [PASSWORDLESS_DEVICES_TENANT_ID] = TEXT("tenant_id", 64, STK_COL_NOT_NULL, 3),
+    [PASSWORDLESS_DEVICES_DEVICE_ID_HASH] = TEXT("device_id_hash", 64, STK_COL_NOT_NULL, 3),
+    [PASSWORDLESS_DEVICES_EMAIL] = TEXT("email", 256, 0, 3),
+    [PASSWORDLESS_DEVICES_PHONE] = TEXT("phone", 256, 0, 3),
+    [PASSWORDLESS_DEVICES_LINK_CODE_SALT] = TEXT("link_code_salt", 64, STK_COL_NOT_NULL, 3),
+    [PASSWORDLESS_DEVICES_FAILED_ATTEMPTS] = I64("failed_attempts", STK_COL_NOT_NULL, 3),
+    [PASSWORDLESS_DEVICES_EXPIRES_AT] = I64("expires_at", STK_COL_NOT_NULL, 3),
+    [PASSWORDLESS_DEVICES_ROW_VER] = I64("row_ver", STK_COL_NOT_NULL, 3),
+};
+static const stk_key passwordless_devices_keys[] = {
+    [PASSWORDLESS_DEVICES_KEY_PRIMARY] =
+        KEY("primary", STK_KEY_PRIMARY, 3, PASSWORDLESS_DEVICES_APP_ID,
+            PASSWORDLESS_DEVICES_TENANT_ID, PASSWORDLESS_DEVICES_DEVICE_ID_HASH),
+    [PASSWORDLESS_DEVICES_KEY_EMAIL] =
+        KEY("email", STK_KEY_INDEX, 3, PASSWORDLESS_DEVICES_APP_ID, PASSWORDLESS_DEVICES_TENANT_ID,
+            PASSWORDLESS_DEVICES_EMAIL),
+    [PASSWORDLESS_DEVICES_KEY_PHONE] =
+        KEY("phone", STK_KEY_INDEX, 3, PASSWORDLESS_DEVICES_APP_ID, PASSWORDLESS_DEVICES_TENANT_ID,
+            PASSWORDLESS_DEVICES_PHONE),
+    [PASSWORDLESS_DEVICES_KEY_EXPIRES] =
+        KEY("expires", STK_KEY_INDEX, 3, PASSWORDLESS_DEVICES_EXPIRES_AT),
+};
+
+static const stk_col passwordless_codes_cols[] = {
+    [PASSWORDLESS_CODES_APP_ID] = TEXT("app_id", 64, STK_COL_NOT_NULL, 3),
+    [PASSWORDLESS_CODES_TENANT_ID] = TEXT("tenant_id", 64, STK_COL_NOT_NULL, 3),
+    [PASSWORDLESS_CODES_CODE_ID] = TEXT("code_id", 64, STK_COL_NOT_NULL, 3),
+    [PASSWORDLESS_CODES_DEVICE_ID_HASH] = TEXT("device_id_hash", 64, STK_COL_NOT_NULL, 3),
+    [PASSWORDLESS_CODES_LINK_CODE_HASH] = TEXT("link_code_hash", 64, STK_COL_NOT_NULL, 3),
+    [PASSWORDLESS_CODES_CREATED_AT] = I64("created_at", STK_COL_NOT_NULL, 3),
+    [PASSWORDLESS_CODES_EXPIRES_AT] = I64("expires_at", STK_COL_NOT_NULL, 3),
+};
+static const stk_key passwordless_codes_keys[] = {
+    [PASSWORDLESS_CODES_KEY_PRIMARY] =
+        KEY("primary", STK_KEY_PRIMARY, 3, PASSWORDLESS_CODES_APP_ID, PASSWORDLESS_CODES_TENANT_ID,
+            PASSWORDLESS_CODES_CODE_ID),
+    [PASSWORDLESS_CODES_KEY_LINK] =
+        KEY("link", STK_KEY_UNIQUE, 3, PASSWORDLESS_CODES_APP_ID, PASSWORDLESS_CODES_TENANT_ID,
+            PASSWORDLESS_CODES_LINK_CODE_HASH),
+    [PASSWORDLESS_CODES_KEY_DEVICE] =
+        KEY("device", STK_KEY_INDEX, 3, PASSWORDLESS_CODES_APP_ID, PASSWORDLESS_CODES_TENANT_ID,
+            PASSWORDLESS_CODES_DEVICE_ID_HASH),
+    [PASSWORDLESS_CODES_KEY_EXPIRES] =
+        KEY("expires", STK_KEY_INDEX, 3, PASSWORDLESS_CODES_EXPIRES_AT),
+};
+
+static const stk_col user_metadata_cols[] = {
+    [USER_METADATA_APP_ID] = TEXT("app_id", 64, STK_COL_NOT_NULL, 4),
+    [USER_METADATA_USER_ID] = TEXT("user_id", 128, STK_COL_NOT_NULL, 4),
+    [USER_METADATA_METADATA] = TEXT("metadata", SCHEMA_LONG_TEXT, STK_COL_NOT_NULL, 4),
+    [USER_METADATA_ROW_VER] = I64("row_ver", STK_COL_NOT_NULL, 4),
+};
+static const stk_key user_metadata_keys[] = {
+    [USER_METADATA_KEY_PRIMARY] =
+        KEY("primary", STK_KEY_PRIMARY, 4, USER_METADATA_APP_ID, USER_METADATA_USER_ID),
+};
+
+static const stk_col roles_cols[] = {
+    [ROLES_APP_ID] = TEXT("app_id", 64, STK_COL_NOT_NULL, 5),
+    [ROLES_ROLE] = TEXT("role", 255, STK_COL_NOT_NULL, 5),
+    [ROLES_CREATED_AT] = I64("created_at", STK_COL_NOT_NULL, 5),
+};
+static const stk_key roles_keys[] = {
+    [ROLES_KEY_PRIMARY] = KEY("primary", STK_KEY_PRIMARY, 5, ROLES_APP_ID, ROLES_ROLE),
+};
+
+static const stk_col role_permissions_cols[] = {
+    [ROLE_PERMISSIONS_APP_ID] = TEXT("app_id", 64, STK_COL_NOT_NULL, 5),
+    [ROLE_PERMISSIONS_ROLE] = TEXT("role", 255, STK_COL_NOT_NULL, 5),
+    [ROLE_PERMISSIONS_PERMISSION] = TEXT("permission", 255, STK_COL_NOT_NULL, 5),
+};
+static const stk_key role_permissions_keys[] = {
+    [ROLE_PERMISSIONS_KEY_PRIMARY] = KEY("primary", STK_KEY_PRIMARY, 5, ROLE_PERMISSIONS_APP_ID,
+                                         ROLE_PERMISSIONS_ROLE, ROLE_PERMISSIONS_PERMISSION),
+    [ROLE_PERMISSIONS_KEY_PERMISSION] = KEY("permission", STK_KEY_INDEX, 5, ROLE_PERMISSIONS_APP_ID,
+                                            ROLE_PERMISSIONS_PERMISSION, ROLE_PERMISSIONS_ROLE),
+};
+
+static const stk_col user_roles_cols[] = {
+    [USER_ROLES_APP_ID] = TEXT("app_id", 64, STK_COL_NOT_NULL, 5),
+    [USER_ROLES_TENANT_ID] = TEXT("tenant_id", 64, STK_COL_NOT_NULL, 5),
+    [USER_ROLES_USER_ID] = TEXT("user_id", 128, STK_COL_NOT_NULL, 5),
+    [USER_ROLES_ROLE] = TEXT("role", 255, STK_COL_NOT_NULL, 5),
+};
+static const stk_key user_roles_keys[] = {
+    [USER_ROLES_KEY_PRIMARY] = KEY("primary", STK_KEY_PRIMARY, 5, USER_ROLES_APP_ID,
+                                   USER_ROLES_TENANT_ID, USER_ROLES_USER_ID, USER_ROLES_ROLE),
+    [USER_ROLES_KEY_ROLE] = KEY("role", STK_KEY_INDEX, 5, USER_ROLES_APP_ID, USER_ROLES_TENANT_ID,
+                                USER_ROLES_ROLE, USER_ROLES_USER_ID),
+    [USER_ROLES_KEY_APP_ROLE] =
+        KEY("app_role", STK_KEY_INDEX, 5, USER_ROLES_APP_ID, USER_ROLES_ROLE),
+    [USER_ROLES_KEY_USER] = KEY("user", STK_KEY_INDEX, 5, USER_ROLES_APP_ID, USER_ROLES_USER_ID),
+};
+
+static const stk_col totp_users_cols[] = {
+    [TOTP_USERS_APP_ID] = TEXT("app_id", 64, STK_COL_NOT_NULL, 6),
+    [TOTP_USERS_USER_ID] = TEXT("user_id", 128, STK_COL_NOT_NULL, 6),
+    [TOTP_USERS_ROW_VER] = I64("row_ver", STK_COL_NOT_NULL, 6),
+};
+static const stk_key totp_users_keys[] = {
+    [TOTP_USERS_KEY_PRIMARY] =
+        KEY("primary", STK_KEY_PRIMARY, 6, TOTP_USERS_APP_ID, TOTP_USERS_USER_ID),
+};
+
+static const stk_col totp_devices_cols[] = {
+    [TOTP_DEVICES_APP_ID] = TEXT("app_id", 64, STK_COL_NOT_NULL, 6),
+    [TOTP_DEVICES_USER_ID] = TEXT("user_id", 128, STK_COL_NOT_NULL, 6),
+    [TOTP_DEVICES_DEVICE_NAME] = TEXT("device_name", 256, STK_COL_NOT_NULL, 6),
+    [TOTP_DEVICES_SECRET_KEY] = TEXT("secret_key", 256, STK_COL_NOT_NULL | STK_COL_SECRET, 6),
+    [TOTP_DEVICES_PERIOD] = I64("period", STK_COL_NOT_NULL, 6),
+    [TOTP_DEVICES_SKEW] = I64("skew", STK_COL_NOT_NULL, 6),
+    [TOTP_DEVICES_VERIFIED] = BOOL("verified", STK_COL_NOT_NULL, 6),
+    [TOTP_DEVICES_CREATED_AT] = I64("created_at", STK_COL_NOT_NULL, 6),
+};
+static const stk_key totp_devices_keys[] = {
+    [TOTP_DEVICES_KEY_PRIMARY] = KEY("primary", STK_KEY_PRIMARY, 6, TOTP_DEVICES_APP_ID,
+                                     TOTP_DEVICES_USER_ID, TOTP_DEVICES_DEVICE_NAME),
+};
+
+static const stk_col totp_used_codes_cols[] = {
+    [TOTP_USED_CODES_APP_ID] = TEXT("app_id", 64, STK_COL_NOT_NULL, 6),
+    [TOTP_USED_CODES_TENANT_ID] = TEXT("tenant_id", 64, STK_COL_NOT_NULL, 6),
+    [TOTP_USED_CODES_USER_ID] = TEXT("user_id", 128, STK_COL_NOT_NULL, 6),
+    [TOTP_USED_CODES_CREATED_AT] = I64("created_at", STK_COL_NOT_NULL, 6),
+    [TOTP_USED_CODES_NONCE] = TEXT("nonce", 16, STK_COL_NOT_NULL, 6),
+    [TOTP_USED_CODES_CODE] = TEXT("code", 16, STK_COL_NOT_NULL, 6),
+    [TOTP_USED_CODES_IS_VALID] = BOOL("is_valid", STK_COL_NOT_NULL, 6),
+    [TOTP_USED_CODES_EXPIRES_AT] = I64("expires_at", STK_COL_NOT_NULL, 6),
+};
+static const stk_key totp_used_codes_keys[] = {
+    [TOTP_USED_CODES_KEY_PRIMARY] =
+        KEY("primary", STK_KEY_PRIMARY, 6, TOTP_USED_CODES_APP_ID, TOTP_USED_CODES_TENANT_ID,
+            TOTP_USED_CODES_USER_ID, TOTP_USED_CODES_CREATED_AT, TOTP_USED_CODES_NONCE),
+    [TOTP_USED_CODES_KEY_USER] =
+        KEY("user", STK_KEY_INDEX, 6, TOTP_USED_CODES_APP_ID, TOTP_USED_CODES_USER_ID),
+    [TOTP_USED_CODES_KEY_EXPIRES] = KEY("expires", STK_KEY_INDEX, 6, TOTP_USED_CODES_EXPIRES_AT),
+};
+
+static const stk_col dashboard_users_cols[] = {
+    [DASHBOARD_USERS_APP_ID] = TEXT("app_id", 64, STK_COL_NOT_NULL, 7),
+    [DASHBOARD_USERS_USER_ID] = TEXT("user_id", 36, STK_COL_NOT_NULL, 7),
+    [DASHBOARD_USERS_EMAIL] = TEXT("email", 256, STK_COL_NOT_NULL, 7),
+    [DASHBOARD_USERS_PASSWORD_HASH] =
+        TEXT("password_hash", 512, STK_COL_NOT_NULL | STK_COL_SECRET, 7),
+    [DASHBOARD_USERS_TIME_JOINED] = I64("time_joined", STK_COL_NOT_NULL, 7),
+};
+static const stk_key dashboard_users_keys[] = {
+    [DASHBOARD_USERS_KEY_PRIMARY] =
+        KEY("primary", STK_KEY_PRIMARY, 7, DASHBOARD_USERS_APP_ID, DASHBOARD_USERS_USER_ID),
+    [DASHBOARD_USERS_KEY_EMAIL] =
+        KEY("email", STK_KEY_UNIQUE, 7, DASHBOARD_USERS_APP_ID, DASHBOARD_USERS_EMAIL),
+};
+
+static const stk_col dashboard_sessions_cols[] = {
+    [DASHBOARD_SESSIONS_APP_ID] = TEXT("app_id", 64, STK_COL_NOT_NULL, 7),
+    [DASHBOARD_SESSIONS_SESSION_ID] = TEXT("session_id", 64, STK_COL_NOT_NULL, 7),
+    [DASHBOARD_SESSIONS_USER_ID] = TEXT("user_id", 36, STK_COL_NOT_NULL, 7),
+    [DASHBOARD_SESSIONS_CREATED_AT] = I64("created_at", STK_COL_NOT_NULL, 7),
+    [DASHBOARD_SESSIONS_EXPIRES_AT] = I64("expires_at", STK_COL_NOT_NULL, 7),
+};
+static const stk_key dashboard_sessions_keys[] = {
+    [DASHBOARD_SESSIONS_KEY_PRIMARY] = KEY("primary", STK_KEY_PRIMARY, 7, DASHBOARD_SESSIONS_APP_ID,
+                                           DASHBOARD_SESSIONS_SESSION_ID),
+    [DASHBOARD_SESSIONS_KEY_USER] =
+        KEY("user", STK_KEY_INDEX, 7, DASHBOARD_SESSIONS_APP_ID, DASHBOARD_SESSIONS_USER_ID),
+    [DASHBOARD_SESSIONS_KEY_EXPIRES] =
+        KEY("expires", STK_KEY_INDEX, 7, DASHBOARD_SESSIONS_EXPIRES_AT),
+};
+
 const stk_table schema_tables[T_COUNT] = {
     [T_APPS] = TABLE("st_apps", 1, apps_cols, apps_keys),
     [T_TENANTS] = TABLE("st_tenants", 1, tenants_cols, tenants_keys),
@@ -337,4 +541,25 @@ const stk_table schema_tables[T_COUNT] = {
     [T_PASSWORD_RESET_TOKENS] = TABLE("st_password_reset_tokens", 1, password_reset_tokens_cols,
                                       password_reset_tokens_keys),
     [T_SESSIONS] = TABLE("st_sessions", 1, sessions_cols, sessions_keys),
+    [T_EMAIL_VERIFIED] = TABLE("st_email_verified", 2, email_verified_cols, email_verified_keys),
+    [T_EMAIL_VERIFICATION_TOKENS] =
+        TABLE("st_email_verification_tokens", 2, email_verification_tokens_cols,
+              email_verification_tokens_keys),
+    [T_PASSWORDLESS_DEVICES] =
+        TABLE("st_passwordless_devices", 3, passwordless_devices_cols, passwordless_devices_keys),
+    [T_PASSWORDLESS_CODES] =
+        TABLE("st_passwordless_codes", 3, passwordless_codes_cols, passwordless_codes_keys),
+    [T_USER_METADATA] = TABLE("st_user_metadata", 4, user_metadata_cols, user_metadata_keys),
+    [T_ROLES] = TABLE("st_roles", 5, roles_cols, roles_keys),
+    [T_ROLE_PERMISSIONS] =
+        TABLE("st_role_permissions", 5, role_permissions_cols, role_permissions_keys),
+    [T_USER_ROLES] = TABLE("st_user_roles", 5, user_roles_cols, user_roles_keys),
+    [T_TOTP_USERS] = TABLE("st_totp_users", 6, totp_users_cols, totp_users_keys),
+    [T_TOTP_DEVICES] = TABLE("st_totp_devices", 6, totp_devices_cols, totp_devices_keys),
+    [T_TOTP_USED_CODES] =
+        TABLE("st_totp_used_codes", 6, totp_used_codes_cols, totp_used_codes_keys),
+    [T_DASHBOARD_USERS] =
+        TABLE("st_dashboard_users", 7, dashboard_users_cols, dashboard_users_keys),
+    [T_DASHBOARD_SESSIONS] =
+        TABLE("st_dashboard_sessions", 7, dashboard_sessions_cols, dashboard_sessions_keys),
 };

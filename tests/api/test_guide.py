@@ -10,7 +10,7 @@ import uuid
 
 import pytest
 
-from core import BUILD, SRC, Core
+from core import BUILD, SRC, Core, scripts
 from servers import PostgresServer
 
 PASSWORD = "your_secure_password"
@@ -48,14 +48,19 @@ def history(postgres, name):
                          "FROM st_schema_version ORDER BY version", name)
 
 
+def all_applied(hashed):
+    return [(str(int(name[:3])), name, "1", "t" if hashed else "f")
+            for name in scripts("postgresql")]
+
+
 def test_uri_in_the_file(postgres, by_the_book, tmp_path):
     name, uri = by_the_book
     write_config(tmp_path, f'postgresql_connection_uri: "{uri}"')
     with Core(home=str(tmp_path)) as core:
         core.post("/recipe/signup", SIGN_UP).ok()
-        assert "migrating postgresql 001_initial_schema 1/1" in core.log_text()
+        assert f"migrating postgresql 001_initial_schema 1/{len(scripts('postgresql'))}" in core.log_text()
         assert PASSWORD not in core.log_text()
-    assert history(postgres, name) == [("1", "001_initial_schema", "1", "t")]
+    assert history(postgres, name) == all_applied(True)
     assert postgres.rows("SELECT count(*) FROM st_users", name) == [("1",)]
 
 
@@ -78,33 +83,35 @@ def test_nothing_set_is_sqlite_in_started(tmp_path):
     with Core(home=str(tmp_path)) as core:
         core.post("/recipe/signup", SIGN_UP).ok()
     db = sqlite3.connect(tmp_path / ".started" / "supertokens.db")
-    assert db.execute("SELECT version, name FROM st_schema_version").fetchall() == [
-        (1, "001_initial_schema")]
+    assert db.execute("SELECT name FROM st_schema_version ORDER BY 1").fetchall() == [
+        (script,) for script in scripts("sqlite")]
     assert db.execute("SELECT count(*) FROM st_users").fetchone() == (1,)
     db.close()
 
 
 def test_script_by_hand_with_psql(postgres, by_the_book):
     name, uri = by_the_book
-    path = "migration_scripts/postgresql/001_initial_schema.sql"
-    for _ in range(2):  # running it again does no harm
-        subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", uri], input=f"\\i {path}\n",
+    words = "".join(f"\\i migration_scripts/postgresql/{script}.sql\n"
+                    for script in scripts("postgresql"))
+    for _ in range(2):  # running them again does no harm
+        subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", uri], input=words,
                        text=True, cwd=SRC, check=True, capture_output=True)
     with Core(uri=uri, auto_migrate="false") as core:
         core.post("/recipe/signup", SIGN_UP).ok()
         assert "migrating" not in core.log_text()
-    assert history(postgres, name) == [("1", "001_initial_schema", "1", "f")]
+    assert history(postgres, name) == all_applied(False)
     with Core(uri=uri) as core:  # one that may write there adds the hash of the script
         assert "migrating" not in core.log_text()
-    assert history(postgres, name) == [("1", "001_initial_schema", "1", "t")]
+    assert history(postgres, name) == all_applied(True)
 
 
 def test_script_by_hand_with_sqlite3(tmp_path):
     started = tmp_path / ".started"
     started.mkdir()
-    with open(os.path.join(SRC, "migration_scripts/sqlite/001_initial_schema.sql"),
-              encoding="utf-8") as script:
-        subprocess.run(["sqlite3", str(started / "supertokens.db")], stdin=script, check=True)
+    for name in scripts("sqlite"):
+        with open(os.path.join(SRC, f"migration_scripts/sqlite/{name}.sql"),
+                  encoding="utf-8") as script:
+            subprocess.run(["sqlite3", str(started / "supertokens.db")], stdin=script, check=True)
     with Core(home=str(tmp_path), auto_migrate="false") as core:
         core.post("/recipe/signup", SIGN_UP).ok()
 
@@ -127,8 +134,11 @@ def test_migrate_command(postgres, by_the_book):
     assert dry.returncode == 0 and "CREATE TABLE IF NOT EXISTS st_users" in dry.stdout
     assert postgres.rows("SELECT to_regclass('st_users') IS NULL", name) == [("t",)]
     assert core.run("migrate", "--to=1").returncode == 0
+    assert history(postgres, name) == all_applied(True)[:1]
+    assert core.run("migrate", "--status").returncode == 3
+    assert core.run("migrate").returncode == 0
     assert core.run("migrate", "--status").returncode == 0
-    assert history(postgres, name) == [("1", "001_initial_schema", "1", "t")]
+    assert history(postgres, name) == all_applied(True)
     core.close()
 
 

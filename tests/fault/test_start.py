@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from core import BUILD, Core
+from core import BUILD, Core, scripts
 from servers import wait_for
 
 CORES = 4
@@ -35,7 +35,7 @@ def test_cores_start_at_once(request, place):
         for c in cores:
             wait_for(c.serves, 30, "the core serves")
         logs = [c.log_text() for c in cores]
-        assert sum("001_initial_schema 1/1" in text for text in logs) == 1
+        assert sum("001_initial_schema 1/" in text for text in logs) == 1
         assert [line for text in logs for line in text.splitlines()
                 if " ERROR " in line or " WARN " in line] == []
         app = cores[0].app()
@@ -45,20 +45,20 @@ def test_cores_start_at_once(request, place):
         assert [c.at(app.prefix).get("/users/count").ok()["count"] for c in cores] == [CORES] * CORES
         if pg:
             name = place["uri"].rsplit("/", 1)[1]
-            assert pg.rows("SELECT version, name FROM st_schema_version", name) == [
-                ("1", "001_initial_schema")]
+            assert pg.rows("SELECT name FROM st_schema_version ORDER BY 1", name) == [
+                (script,) for script in scripts("postgresql")]
             assert pg.log_errors(mark) == []
         elif "sqlite_path" in place:
             with sqlite3.connect(place["sqlite_path"]) as db:
-                assert db.execute("SELECT version, name FROM st_schema_version").fetchall() == [
-                    (1, "001_initial_schema")]
+                assert db.execute("SELECT name FROM st_schema_version ORDER BY 1").fetchall() == [
+                    (script,) for script in scripts("sqlite")]
         assert [c.stop() for c in cores] == [0] * CORES
         # and once more on what is there by now: nobody migrates
         for c in cores:
             c.spawn()
         for c in cores:
             wait_for(c.serves, 30, "the core serves again")
-        assert sum(c.log_text().count("001_initial_schema 1/1") for c in cores) == 1
+        assert sum(c.log_text().count("001_initial_schema 1/") for c in cores) == 1
     finally:
         close_all(cores)
 

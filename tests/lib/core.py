@@ -245,3 +245,9 @@ class Core(Client):
         self.put("/recipe/multitenancy/app/v2",
                  {"appId": app_id, "coreConfig": core_config or {}}).ok()
         return self.at(f"/appid-{app_id}")
+
+
+def scripts(plugin):
+    """The names of a plugin's migration scripts, in their order."""
+    folder = os.path.join(SRC, "migration_scripts", plugin)
+    return sorted(os.path.splitext(name)[0] for name in os.listdir(folder))
