@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "mongodb_plugin.h"
 
@@ -182,6 +183,16 @@ static void strengthen(struct loader *l, const struct stk_uri *parsed, mongoc_ur
     mongoc_read_concern_destroy(r);
 }
 
+/* Of a file it cannot read the library says nothing. */
+static stk_status readable(struct loader *l, const mongoc_uri_t *uri, const char *name)
+{
+    const char *path = mongoc_uri_get_option_as_utf8(uri, name, NULL);
+    if (!path || access(path, R_OK) == 0)
+        return STK_OK;
+    return stk_err_set(l->err, STK_E_CONFIG, MG_NAME ": %s of " URI_KEY " names %.300s: %s", name,
+                       path, strerror(errno));
+}
+
 static stk_status make_uri(struct loader *l, const struct stk_uri *parsed)
 {
     struct mg_conf *conf = l->conf;
@@ -197,6 +208,11 @@ static stk_status make_uri(struct loader *l, const struct stk_uri *parsed)
                            MG_NAME ": " URI_KEY " is not accepted: %.200s. Write "
                                    "mongodb://user:password@host:27017/supertokens",
                            e.message);
+    stk_status rc = readable(l, conf->uri, MONGOC_URI_TLSCAFILE);
+    if (!rc)
+        rc = readable(l, conf->uri, MONGOC_URI_TLSCERTIFICATEKEYFILE);
+    if (rc)
+        return rc;
     default_int(conf->uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 5000);
     default_int(conf->uri, MONGOC_URI_CONNECTTIMEOUTMS, 5000);
     default_int(conf->uri, MONGOC_URI_SOCKETTIMEOUTMS, 20000);

@@ -121,8 +121,10 @@ static stk_status no_answer(struct mg_op *op, const bson_error_t *e)
     const char *where = op->db->conf.where;
     if (e->domain == MONGOC_ERROR_SERVER_SELECTION)
         return stk_err_set(op->err, STK_E_UNAVAILABLE,
-                           MG_NAME ": no server to be used at %s: %.300s. Check that MongoDB runs "
-                                   "there and that hosts, ports and replicaSet are right",
+                           MG_NAME
+                           ": no server to be used at %s: %.300s. Check that MongoDB runs "
+                           "there, that hosts, ports and replicaSet are right, and that tls=true "
+                           "is in the URI if and only if the server has TLS",
                            where, e->message);
     op->conn->broken = true;
     if (op->write)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include <stk_sdk.h>
 #include <stk_uri.h>
@@ -222,6 +223,14 @@ static stk_status take_attributes(struct loader *l, const char *text)
 
 /* The flags of older drivers where sslMode is not given.  useSSL=true never
  * falls back to plain text, and who names a CA wants it checked. */
+/* The library says no more of such a file than "No such file or directory". */
+static stk_status readable(struct loader *l, const char *name, const char *path)
+{
+    if (!path || access(path, R_OK) == 0)
+        return STK_OK;
+    return FAIL(l, "%s of " URI_KEY " names %.300s: %s", name, path, strerror(errno));
+}
+
 static stk_status settle_tls(struct loader *l)
 {
     struct mq_conf *conf = l->conf;
@@ -237,7 +246,10 @@ static stk_status settle_tls(struct loader *l)
         return FAIL(l, "%s is given without %s in " URI_KEY,
                     conf->cert ? "clientSslCert" : "clientSslKey",
                     conf->cert ? "clientSslKey" : "clientSslCert");
-    return STK_OK;
+    stk_status st = readable(l, "serverSslCert", conf->ca);
+    if (!st)
+        st = readable(l, "clientSslCert", conf->cert);
+    return st ? st : readable(l, "clientSslKey", conf->key);
 }
 
 /* --------------------------------------------------------------------- hosts */

@@ -175,6 +175,12 @@ static stk_status connect_refused(const struct pg_place *at, const char *state, 
                            PG_NAME ": %s refuses the password of user \"%s\". Check user and "
                                    "password in postgresql_connection_uri or postgresql_password",
                            at->server, at->user);
+    if (strncmp(state, "28", 2) == 0 && strstr(text, "no encryption"))
+        return stk_err_set(err, STK_E_DENIED,
+                           PG_NAME
+                           ": %s lets user \"%s\" into database \"%s\" with TLS only, or not "
+                           "at all: %s. Add ?sslmode=require to postgresql_connection_uri",
+                           at->server, at->user, at->database, text);
     if (strncmp(state, "28", 2) == 0)
         return stk_err_set(err, STK_E_DENIED,
                            PG_NAME ": %s does not let user \"%s\" into database \"%s\": %s. Check "
@@ -224,6 +230,13 @@ static stk_status connect_failed(const struct pg_place *at, const char *text, ui
                            PG_NAME ": %s asks for the password of user \"%s\". Set it in "
                                    "postgresql_connection_uri or postgresql_password",
                            at->server, at->user);
+    if (says(text, "certificate verify failed"))
+        return stk_err_set(err, STK_E_UNAVAILABLE,
+                           PG_NAME
+                           ": no TLS connection to %s: %s: its certificate has expired, or is not "
+                           "signed by sslrootcert. Renew it, or correct sslrootcert in "
+                           "postgresql_connection_uri",
+                           at->server, text);
     if (says(text, "SSL") || says(text, "certificate") || says(text, "TLS"))
         return stk_err_set(err, STK_E_UNAVAILABLE,
                            PG_NAME

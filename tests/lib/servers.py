@@ -539,6 +539,7 @@ class MongoServer(Process):
         self.program, self.port = program, free_port()
         self.standalone, self.auth = standalone, auth
         self.login = (user, password) if auth else None
+        self.more = []  # words of the command line
 
     def start(self):
         if self.auth and not os.path.exists(os.path.join(self.home, "data")):
@@ -554,6 +555,7 @@ class MongoServer(Process):
                 os.path.join(self.home, "data"), "--cache-size", "256M"]
         argv += ["--standalone"] if self.standalone else []
         argv += ["--auth"] if auth else []
+        argv += self.more
         self.spawn(argv)
         self.wait_ready(self.accepting)
 
