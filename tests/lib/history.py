@@ -25,8 +25,8 @@ CDI = ["5.4", "5.6"]  # the two ways of refreshing
 
 
 class History:
-    def __init__(self, app, workers=6):
-        self.app = app
+    def __init__(self, app, workers=6, tag="w"):
+        self.app, self.tag = app, tag  # the tag tells the users of two histories apart
         self.lock = threading.Lock()  # of what follows
         self.users = {}  # email: id, as acknowledged
         self.unsure = set()  # emails of sign-ups without an answer
@@ -93,7 +93,7 @@ class History:
     def _refresh(self, n, cdi):
         tokens = self.chains.get(n)
         if tokens is None:
-            told = self._ask("/recipe/session", {"userId": f"w{n}", **NEW})
+            told = self._ask("/recipe/session", {"userId": f"{self.tag}{n}", **NEW})
         else:
             told = self._ask("/recipe/session/refresh", {
                 "refreshToken": tokens["refreshToken"]["token"], "enableAntiCsrf": False,
@@ -101,13 +101,13 @@ class History:
         if told and told["status"] == "OK":
             self.chains[n] = told
         elif told:
-            self.wrong.append(f"refresh of w{n} at {cdi}: {told['status']}")
+            self.wrong.append(f"refresh of {self.tag}{n} at {cdi}: {told['status']}")
             self.stop.wait(0.1)
 
     def _work(self, n):
         k = 0
         while not self.stop.is_set():
-            email = f"w{n}-{k}@example.com"
+            email = f"{self.tag}{n}-{k}@example.com"
             self._sign_up(email)
             if email in self.unsure and k % 2:
                 self._sign_up(email)
