@@ -207,7 +207,9 @@ stk_status mq_migrate(stk_db *db, const stk_migration *scripts, size_t nscripts,
 
 /* ----------------------------------------------------------- the real schema */
 
-#define OURS "table_schema = DATABASE() AND table_name LIKE 'st\\_%' "
+#define OURS                                                                                       \
+    "table_schema = DATABASE() AND (table_name LIKE 'st\\_%' OR table_name IN "                    \
+    "(" STK_SQL_JAVA_TABLES_LIST ")) "
 
 /* Each key of a table as its kind and its columns; a key over a part of a column
  * is none. */
@@ -278,6 +280,8 @@ stk_status mq_verify(stk_db *db, stk_err *err)
     }
     if (st == STK_OK)
         st = stk_sql_verify(db->sql, real, "Run: supertokens migrate", err);
+    if (st == STK_OK)
+        stk_sql_warn_of_java_core(real, mq_core, MQ_NAME, db->conf->database);
     stk_sql_real_free(real);
     return st;
 }

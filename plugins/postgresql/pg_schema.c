@@ -264,7 +264,8 @@ stk_status pg_migrate(stk_db *db, const stk_migration *scripts, size_t nscripts,
 
 #define OURS                                                                                       \
     "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind " \
-    "IN ('r', 'p') AND c.relname >= 'st_' AND c.relname < 'st`' "
+    "IN ('r', 'p') AND (c.relname >= 'st_' AND c.relname < 'st`' OR c.relname IN "                 \
+    "(" STK_SQL_JAVA_TABLES_LIST ")) "
 
 static stk_status read_rows(struct job *job, const char *sql, PGresult **res, stk_err *err)
 {
@@ -315,6 +316,8 @@ stk_status pg_verify(stk_db *db, stk_err *err)
     }
     if (st == STK_OK)
         st = stk_sql_verify(db->sql, real, "Run: supertokens migrate", err);
+    if (st == STK_OK)
+        stk_sql_warn_of_java_core(real, pg_core, PG_NAME, db->conf->database);
     stk_sql_real_free(real);
     return st;
 }

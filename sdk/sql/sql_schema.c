@@ -3,6 +3,8 @@
  * is missing. */
 #include "sql_internal.h"
 
+#include <stk_sdk.h>
+
 /* Sorted texts: "t TABLE", "c TABLE COLUMN", "kN TABLE COLUMNS". */
 struct stk_sql_real {
     char **items;
@@ -167,6 +169,30 @@ stk_status stk_sql_verify(const struct stk_sql *sql, struct stk_sql_real *real, 
         err->key = v.key;
     }
     return STK_E_SCHEMA;
+}
+
+/* ------------------------------------------------------------ the Java core */
+
+#define TEXT_OF(name) #name
+#define COMMA ,
+static const char *const java_tables[] = {STK_SQL_JAVA_TABLES(TEXT_OF, COMMA)};
+
+void stk_sql_warn_of_java_core(const struct stk_sql_real *real, const stk_host *host,
+                               const char *plugin, const char *database)
+{
+    char list[256] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < sizeof java_tables / sizeof *java_tables; i++)
+        if (real_has(real, "t", java_tables[i], "") && len < sizeof list)
+            len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "",
+                                    java_tables[i]);
+    if (len == 0)
+        return;
+    stk_logf(host, STK_LOG_WARN, plugin,
+             "%s: database \"%s\" holds tables of the Java core (%s). They are neither read nor "
+             "changed: this core keeps its own beside them, whose names begin with st_. Users do "
+             "not move over by themselves",
+             plugin, database, list);
 }
 
 struct ensure {

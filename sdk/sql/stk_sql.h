@@ -197,6 +197,21 @@ bool stk_sql_real_key(struct stk_sql_real *real, const char *table, int kind, co
 stk_status stk_sql_verify(const struct stk_sql *sql, struct stk_sql_real *real, const char *remedy,
                           stk_err *err);
 
+/* Tables that only the Java core makes (others of its names, such as "apps", are
+ * anybody's): as an SQL list for a driver's catalogue query, which tells of them
+ * beside our own. */
+#define STK_SQL_JAVA_TABLES(NAME, SEP)                                                             \
+    NAME(all_auth_recipe_users) SEP NAME(app_id_to_user_id)                                        \
+    SEP NAME(emailpassword_users)                                                                  \
+    SEP NAME(passwordless_users)                                                                   \
+    SEP NAME(session_info)                                                                         \
+    SEP NAME(thirdparty_users)
+#define STK_SQL_QUOTED(name) "'" #name "'"
+#define STK_SQL_JAVA_TABLES_LIST STK_SQL_JAVA_TABLES(STK_SQL_QUOTED, ", ")
+/* After stk_sql_verify(): logs a warning that names those that are there. */
+void stk_sql_warn_of_java_core(const struct stk_sql_real *real, const stk_host *host,
+                               const char *plugin, const char *database);
+
 /* Emits the statements that add what is missing: tables with their keys,
  * columns (NOT NULL ones with a default of 0, '' or false), indexes. */
 stk_status stk_sql_ensure(const struct stk_sql *sql, struct stk_sql_real *real, stk_sql_emit emit,
