@@ -35,16 +35,24 @@ static struct mg_op txn_op(struct stk_txn *t, uint64_t deadline_us, stk_err *err
     return op;
 }
 
+/* Nothing was sent yet, so a connection that is lost leaves nothing uncertain. */
+static stk_status not_begun(struct mg_op *op, const bson_error_t *e)
+{
+    bson_t none = BSON_INITIALIZER;
+    bool write = op->write;
+    op->write = false;
+    stk_status rc = mg_error(op, &none, e);
+    op->write = write;
+    bson_destroy(&none);
+    return rc;
+}
+
 static stk_status start_session(struct stk_txn *t, struct mg_op *op)
 {
     bson_error_t e = {0};
     t->session = mongoc_client_start_session(t->conn->client, NULL, &e);
-    if (!t->session) {
-        bson_t none = BSON_INITIALIZER;
-        stk_status rc = mg_error(op, &none, &e);
-        bson_destroy(&none);
-        return rc;
-    }
+    if (!t->session)
+        return not_begun(op, &e);
     mongoc_transaction_opt_t *o = mongoc_transaction_opts_new();
     mongoc_read_concern_t *r = mongoc_read_concern_new();
     mongoc_write_concern_t *w = mongoc_write_concern_new();
@@ -63,7 +71,7 @@ static stk_status start_session(struct stk_txn *t, struct mg_op *op)
     mongoc_read_concern_destroy(r);
     mongoc_write_concern_destroy(w);
     mongoc_read_prefs_destroy(prefs);
-    return ok ? STK_OK : mg_fail(op, STK_E_INTERNAL, "a transaction cannot be started");
+    return ok ? STK_OK : not_begun(op, &e);
 }
 
 /* Takes what the transaction needs before its first call. */

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients at work while things break, and whether what they were told stayed true.
 
-    with History(app) as h:      # workers sign up, and refresh a session each
+    with History(app) as h:      # workers sign up, refresh a session each, remove users
         h.progress(50)           # 50 more answers
         ...break something...
         h.progress(50)
     h.check(app)                 # nothing acknowledged is lost, nothing is there twice
+
+With several cores, History([app, app]) lets the workers ask one after the other.
 
 Without an answer, or with a 503, a request may have been done or not; everything else that
 is not the expected answer is `wrong`.
@@ -26,13 +28,16 @@ CDI = ["5.4", "5.6"]  # the two ways of refreshing
 
 class History:
     def __init__(self, app, workers=6, tag="w"):
-        self.app, self.tag = app, tag  # the tag tells the users of two histories apart
+        self.apps = app if isinstance(app, list) else [app]
+        self.app, self.tag = self.apps[0], tag  # the tag tells two histories' users apart
         self.lock = threading.Lock()  # of what follows
         self.users = {}  # email: id, as acknowledged
-        self.unsure = set()  # emails of sign-ups without an answer
+        self.unsure = set()  # emails of sign-ups and removals without an answer
+        self.removed = set()  # emails of users whose removal was acknowledged
         self.chains = {}  # worker: the last tokens it was given
         self.wrong = []  # what nothing explains
         self.seen = collections.Counter()  # ok, unavailable, lost, partial
+        self.asked = 0
         self.stop = threading.Event()
         self.threads = [threading.Thread(target=self._work, args=(n,)) for n in range(workers)]
 
@@ -59,8 +64,11 @@ class History:
 
     def _ask(self, path, body, cdi="5.4"):
         """The JSON of a 200, None where nothing is known."""
+        with self.lock:
+            self.asked += 1
+            app = self.apps[self.asked % len(self.apps)]
         try:
-            reply = self.app.post(path, body, cdi_version=cdi)
+            reply = app.post(path, body, cdi_version=cdi)
         except http.client.IncompleteRead:
             self._count("partial")
             return None
@@ -90,6 +98,17 @@ class History:
             elif not known or told["status"] != "EMAIL_ALREADY_EXISTS_ERROR":
                 self.wrong.append(f"sign-up of {email}: {told['status']}")
 
+    def _remove(self, email):
+        told = self._ask("/user/remove", {"userId": self.users[email]})
+        with self.lock:
+            del self.users[email]
+            if told is None:
+                self.unsure.add(email)
+            elif told["status"] == "OK":
+                self.removed.add(email)
+            else:
+                self.wrong.append(f"removal of {email}: {told['status']}")
+
     def _refresh(self, n, cdi):
         tokens = self.chains.get(n)
         if tokens is None:
@@ -111,6 +130,8 @@ class History:
             self._sign_up(email)
             if email in self.unsure and k % 2:
                 self._sign_up(email)
+            if k % 5 == 4 and email in self.users:
+                self._remove(email)
             self._refresh(n, CDI[n % 2])
             k += 1
 
@@ -118,23 +139,29 @@ class History:
 
     def check(self, app=None):
         app = app or self.app
-        assert self.wrong == []
+        assert self.wrong == [], self.wrong[:5]
         assert self.users and self.chains
         listed = everyone(app)
         emails = [email for email, _ in listed]
-        assert len(emails) == len(set(emails))
-        assert app.get("/users/count").ok()["count"] == len(emails)
-        assert self.users.keys() <= set(emails) <= self.users.keys() | self.unsure
+        # lib/ has no assertion rewriting: what is wrong is said here
+        def nothing(left, what):
+            assert not left, f"{what}: {sorted(left)}"
+        nothing([e for e, n in collections.Counter(emails).items() if n > 1], "twice in the list")
+        nothing(self.users.keys() - set(emails), "acknowledged and lost")
+        nothing(set(emails) - self.users.keys() - self.unsure, "there and never acknowledged")
+        nothing(self.removed & set(emails), "removed and still there")
+        count = app.get("/users/count").ok()["count"]
+        assert count == len(emails), f"{count} counted, {len(emails)} listed"
         ids = dict(listed)
 
         def sign_in(email):
             user = app.post("/recipe/signin", {"email": email, "password": PASSWORD}).ok()["user"]
-            assert user["id"] == ids[email] == self.users.get(email, user["id"])
+            assert user["id"] == ids[email] == self.users.get(email, user["id"]), email
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(sign_in, emails))
         for n in list(self.chains):
             self._refresh(n, CDI[n % 2])
-        assert self.wrong == []
+        assert self.wrong == [], self.wrong[:5]
 
 
 def everyone(app):

@@ -115,5 +115,11 @@ class TcpProxy:
                 except OSError:
                     pass
 
+    def stall(self):
+        """From now on requests go through and answers do not, until release()."""
+        self.released.clear()
+        self.on_client = lambda data: "stall"
+
     def release(self):
+        self.on_client = None
         self.released.set()
