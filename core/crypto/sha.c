@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SHA-256.  The algorithm is fetched once: asking OpenSSL for it by name costs
+/* SHA-256 and HMAC over it.  The algorithm is fetched once: asking OpenSSL for it by name costs
  * more than hashing a token. */
 #include "crypto/sha.h"
 
 #include "crypto/hex.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,17 @@ void sha256(const void *p, size_t n, uint8_t out[SHA256_LEN])
     pthread_once(&once, fetch);
     if (!algorithm || EVP_Digest(p, n, out, NULL, algorithm, NULL) != 1) {
         fputs("no SHA-256: OpenSSL's default provider is not usable\n", stderr);
+        abort();
+    }
+}
+
+void hmac_sha256(struct str key, struct str text, uint8_t out[SHA256_LEN])
+{
+    unsigned n = SHA256_LEN;
+    pthread_once(&once, fetch);
+    if (!algorithm ||
+        !HMAC(algorithm, key.p, (int)key.len, (const unsigned char *)text.p, text.len, out, &n)) {
+        fputs("no HMAC: OpenSSL's default provider is not usable\n", stderr);
         abort();
     }
 }

@@ -70,6 +70,7 @@ extern const struct route jwt_routes[];
 extern const struct route multitenancy_routes[];
 extern const struct route multitenancy_user_routes[];
 extern const struct route users_routes[];
+extern const struct route passwordless_routes[];
 
 /* ---- decoding.  Each fails with the text the SDKs know: "Field name 'X' is
  * invalid in JSON input" (also for a required one that is missing), "Field name

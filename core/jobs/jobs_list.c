@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "recipe/app_keys.h"
 #include "recipe/multitenancy.h"
+#include "recipe/passwordless.h"
 #include "storage/tenant.h"
 #include "store/emailpassword.h"
 #include "store/session.h"
@@ -28,6 +29,19 @@ static int expire_reset_tokens(struct job_run *r)
     uint64_t n = RESET_ROWS;
     while (n >= RESET_ROWS && job_go_on(r)) {
         int rc = reset_tokens_expire(r->ctx, r->storage, clock_ms(), &n);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
+static int expire_passwordless(struct job_run *r)
+{
+    struct passwordless_expiry expiry;
+    bool more = true;
+    passwordless_expiry(r->ctx, &expiry);
+    while (more && job_go_on(r)) {
+        int rc = passwordless_expire(r->ctx, r->storage, &expiry, &more);
         if (rc != RC_OK)
             return rc;
     }
@@ -60,6 +74,7 @@ static int sweep(struct job_run *r)
 const struct job jobs_list[] = {
     {"expire_sessions", 12 * HOUR_MS, true, expire_sessions},
     {"expire_password_reset_tokens", HOUR_MS, true, expire_reset_tokens},
+    {"expire_passwordless_devices", HOUR_MS, true, expire_passwordless},
     {"expire_signing_keys", 24 * HOUR_MS, true, expire_signing_keys},
     {"sweep_deleted_tenants", HOUR_MS / 120, false, sweep},
     {0},

@@ -7,6 +7,7 @@
 #include "recipe/active.h"
 #include "recipe/users_internal.h"
 #include "storage/tenant.h"
+#include "store/passwordless.h"
 
 struct user users_without(struct arena *a, const struct user *u, const struct login_method *gone)
 {
@@ -214,6 +215,8 @@ static void write_removal(struct removal *x, struct batch *b, const struct user 
             continue;
         last = m;
         batch_login_delete(b, x->app_id, m->recipe_user_id);
+        if (m->recipe == MASK_PASSWORDLESS)
+            batch_pl_devices_delete(b, x->app_id, m->tenants, m->ntenants, m->email, m->phone);
         /* the primary user's id outlives its login method */
         if (!user_goes(x, u) && str_eq(m->recipe_user_id, u->id))
             continue;

@@ -161,8 +161,11 @@ void batch_user_summary(struct batch *b, struct str app_id, const struct user *b
                         const struct user *after, struct user_counts *counts);
 /* Every transaction that locked the user writes this, or the summary. */
 void batch_user_touch(struct batch *b, struct str app_id, struct str user_id);
+/* An absent email or phone number is cleared. */
 void batch_login_email(struct batch *b, struct str app_id, const struct login_method *m,
                        struct str email, bool verified, int64_t now);
+void batch_login_phone(struct batch *b, struct str app_id, const struct login_method *m,
+                       struct str phone, int64_t now);
 void batch_login_password(struct batch *b, struct str app_id, const struct login_method *m,
                           struct str password_hash, int64_t now);
 

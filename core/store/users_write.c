@@ -70,6 +70,13 @@ QUERY(login_password, UPDATE(LOGIN_METHODS),
       SETS(PUT(LOGIN_METHODS_PASSWORD_HASH, 0), PUT(LOGIN_METHODS_UPDATED_AT, 1)),
       WHERE(EQ(LOGIN_METHODS_APP_ID, 2), EQ(LOGIN_METHODS_RECIPE_USER_ID, 3)), PARAMS(4), NO_LIMIT,
       FLAGS(STK_QF_IDEMPOTENT));
+QUERY(login_phone, UPDATE(LOGIN_METHODS),
+      SETS(PUT(LOGIN_METHODS_PHONE, 0), PUT(LOGIN_METHODS_UPDATED_AT, 1)),
+      WHERE(EQ(LOGIN_METHODS_APP_ID, 2), EQ(LOGIN_METHODS_RECIPE_USER_ID, 3)), PARAMS(4), NO_LIMIT,
+      FLAGS(STK_QF_IDEMPOTENT));
+QUERY(user_tenant_phone, UPDATE(USER_TENANTS), SETS(PUT(USER_TENANTS_PHONE, 0)),
+      WHERE(EQ(USER_TENANTS_APP_ID, 1), EQ(USER_TENANTS_RECIPE_USER_ID, 2)), PARAMS(3), NO_LIMIT,
+      FLAGS(STK_QF_IDEMPOTENT));
 QUERY(user_tenant_email, UPDATE(USER_TENANTS),
       SETS(PUT(USER_TENANTS_EMAIL, 0), PUT(USER_TENANTS_EMAIL_DOMAIN, 1),
            PUT(USER_TENANTS_UK_EMAIL, 2), PUT(USER_TENANTS_VERIFIED, 3)),
@@ -314,6 +321,15 @@ void batch_login_email(struct batch *b, struct str app_id, const struct login_me
     call_expect_affected(call, 1);
     BATCH(b, q_user_tenant_email, v_str(email), v_str(domain_of(email)),
           v_str(unique_email(m, email)), v_bool(verified), v_str(app_id), v_str(m->recipe_user_id));
+}
+
+void batch_login_phone(struct batch *b, struct str app_id, const struct login_method *m,
+                       struct str phone, int64_t now)
+{
+    stk_call *call =
+        BATCH(b, q_login_phone, v_str(phone), v_i64(now), v_str(app_id), v_str(m->recipe_user_id));
+    call_expect_affected(call, 1);
+    BATCH(b, q_user_tenant_phone, v_str(phone), v_str(app_id), v_str(m->recipe_user_id));
 }
 
 void batch_login_password(struct batch *b, struct str app_id, const struct login_method *m,

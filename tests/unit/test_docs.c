@@ -15,7 +15,7 @@
 
 static const struct route *const tables[] = {
     core_routes,         emailpassword_routes,     session_routes, jwt_routes,
-    multitenancy_routes, multitenancy_user_routes, users_routes,
+    multitenancy_routes, multitenancy_user_routes, users_routes,   passwordless_routes,
 };
 enum { TABLES = sizeof(tables) / sizeof(*tables) };
 static const char *const methods[] = {"GET", "POST", "PUT", "DELETE"};

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Users of passwordless: looking up, and changing their email and phone number;
+ * see passwordless.h. */
+#include "recipe/passwordless.h"
+
+#include "base/clock.h"
+#include "recipe/passwordless_internal.h"
+#include "recipe/users_internal.h"
+
+/* ---- looking up, as before accounts could be linked */
+
+int passwordless_by_id(struct ctx *c, struct str id, struct user *user)
+{
+    struct users_found found;
+    int rc = users_find_in_app(c, id, &found);
+    if (rc != RC_OK)
+        return rc;
+    struct login_method *m = user_method(&found.ref.user, found.ref.recipe_user_id);
+    if (!m || m->recipe != MASK_PASSWORDLESS)
+        return USERS_UNKNOWN;
+    *user = (struct user){.id = m->recipe_user_id,
+                          .external_id = m->external_id,
+                          .is_primary = found.ref.user.is_primary,
+                          .time_joined = m->time_joined,
+                          .methods = m,
+                          .nmethods = 1};
+    return RC_OK;
+}
+
+int passwordless_by_account(struct ctx *c, struct str email, struct str phone, struct user *user)
+{
+    const struct tenant *t = c->tenant;
+    struct batch b;
+    batch_init(&b, c);
+    stk_call *call = batch_pl_login(&b, place_of(c), email, phone);
+    int rc = storage_read(c, t->storage, &b);
+    if (rc != RC_OK || call_rows(call) == 0)
+        return rc != RC_OK ? rc : USERS_UNKNOWN;
+    struct str id = pl_login_of_row(call_row(call, 0)).user_id;
+    rc = users_load(c, t->storage, t->app_id, &id, 1, user);
+    return rc == RC_OK && user->nmethods == 0 ? USERS_UNKNOWN : rc;
+}
+
+/* ---- changing */
+
+struct update {
+    struct str app_id, user_id, recipe_user_id;
+    const struct passwordless_change *change;
+};
+
+/* Takes what the primary user is to hold. */
+static void reserve(struct batch *b, struct str app_id, const struct user *after,
+                    struct reserve_calls *calls)
+{
+    struct reservations want;
+    reservations_init(&want, b->c->arena);
+    reservations_of(&want, after, NULL, 0);
+    *calls = batch_reserve(b, app_id, &want, after->id);
+}
+
+/* Moves the reservations of a primary user, whose login method m becomes now. */
+static int move_reservations(struct txn *t, const struct update *x, const struct user *u,
+                             const struct login_method *m, const struct login_method *now,
+                             struct batch *last)
+{
+    struct arena *a = txn_ctx(t)->arena;
+    struct user with_email = users_without(a, u, NULL), after = users_without(a, u, NULL);
+    user_method(&with_email, m->recipe_user_id)->email = now->email;
+    *user_method(&after, m->recipe_user_id) = *now;
+    struct reservations have, want;
+    reservations_init(&have, a);
+    reservations_init(&want, a);
+    reservations_of(&have, u, NULL, 0);
+    reservations_of(&want, &after, NULL, 0);
+    struct batch b;
+    struct reserve_calls email, phone;
+    enum account_kind kind;
+    batch_init(&b, txn_ctx(t));
+    reserve(&b, x->app_id, &with_email, &email);
+    reserve(&b, x->app_id, &after, &phone);
+    int rc = txn_exec(t, &b);
+    if (rc != RC_OK)
+        return rc;
+    if (reserve_conflict(&email, u->id, &kind).p)
+        return USERS_CHANGE_NOT_ALLOWED;
+    if (reserve_conflict(&phone, u->id, &kind).p)
+        return PASSWORDLESS_PHONE_NOT_ALLOWED;
+    batch_unreserve(last, x->app_id, &have, &want, u->id);
+    return RC_OK;
+}
+
+static int clear_both(struct ctx *c)
+{
+    return ctx_fail(c, FAIL_BAD_REQUEST, "You cannot clear both email and phone number of a user");
+}
+
+/* An empty text is not an absent one. */
+static bool same(struct str a, struct str b)
+{
+    return !a.p == !b.p && str_eq(a, b);
+}
+
+/* What the login method is to be. */
+static struct login_method changed(const struct login_method *m,
+                                   const struct passwordless_change *change)
+{
+    struct login_method now = *m;
+    if (change->email_given)
+        now.email = change->email;
+    if (change->phone_given)
+        now.phone = change->phone;
+    return now;
+}
+
+/* What was sent to the old address and to the new one is of no use any more. */
+static void forget_codes(struct batch *b, struct str app_id, const struct login_method *m,
+                         const struct login_method *now)
+{
+    bool email = !same(m->email, now->email), phone = !same(m->phone, now->phone);
+    const struct login_method *each[] = {m, now};
+    for (int i = 0; i < 2; i++)
+        batch_pl_devices_delete(b, app_id, m->tenants, m->ntenants,
+                                email ? each[i]->email : STR_NULL,
+                                phone ? each[i]->phone : STR_NULL);
+}
+
+static int update(struct txn *t, void *arg)
+{
+    const struct update *x = arg;
+    struct ctx *c = txn_ctx(t);
+    int64_t time = clock_ms();
+    struct batch b;
+    struct users_calls calls;
+    struct user u;
+    batch_init(&b, c);
+    batch_users(&b, x->app_id, &x->user_id, 1, true, &calls);
+    int rc = txn_exec(t, &b);
+    if (rc != RC_OK)
+        return rc;
+    users_calls_take(c->arena, &calls, &u);
+    const struct login_method *m = user_method(&u, x->recipe_user_id);
+    if (!u.id.p || !m)
+        return USERS_MOVED;
+    struct login_method now = changed(m, x->change);
+    if (!now.email.p && !now.phone.p)
+        return clear_both(c);
+    bool email = !same(m->email, now.email), phone = !same(m->phone, now.phone);
+    if (!email && !phone)
+        return RC_OK;
+    batch_init(&b, c);
+    if (u.is_primary && (rc = move_reservations(t, x, &u, m, &now, &b)) != RC_OK)
+        return rc;
+    if (email)
+        batch_login_email(&b, x->app_id, m, now.email, !now.email.p, time);
+    if (phone)
+        batch_login_phone(&b, x->app_id, m, now.phone, time);
+    forget_codes(&b, x->app_id, m, &now);
+    batch_user_touch(&b, x->app_id, u.id);
+    return txn_commit(t, &b);
+}
+
+static int updated(struct ctx *c, struct storage *s, void *arg, bool *applied)
+{
+    const struct update *x = arg;
+    struct batch b;
+    batch_init(&b, c);
+    stk_call *call = batch_login_row(&b, x->app_id, x->recipe_user_id);
+    int rc = storage_read(c, s, &b);
+    *applied = false;
+    if (rc != RC_OK || call_rows(call) == 0)
+        return rc;
+    struct login_method m = login_of_row(call_row(call, 0)), now = changed(&m, x->change);
+    *applied = same(m.email, now.email) && same(m.phone, now.phone);
+    return RC_OK;
+}
+
+int passwordless_update(struct ctx *c, struct str id, const struct passwordless_change *change)
+{
+    struct users_found f;
+    struct str app_id = c->tenant->app_id;
+    int rc = users_find_in_app(c, id, &f);
+    for (int i = 0; rc == RC_OK && i < USERS_TRIES; i++) {
+        const struct login_method *m = user_method(&f.ref.user, f.ref.recipe_user_id);
+        if (!m || m->recipe != MASK_PASSWORDLESS)
+            return USERS_UNKNOWN;
+        struct update x = {.app_id = app_id,
+                           .user_id = f.ref.user.id,
+                           .recipe_user_id = f.ref.recipe_user_id,
+                           .change = change};
+        rc = storage_transact(c, f.storage, update, updated, &x);
+        if (rc == RC_DUPLICATE)
+            return users_taken(c);
+        if (rc != USERS_MOVED && rc != RC_EXPECT)
+            return rc;
+        rc = users_find(c, f.storage, app_id, x.recipe_user_id, &f.ref);
+        if (rc == RC_OK && !f.ref.user.id.p)
+            return USERS_UNKNOWN;
+    }
+    return rc != RC_OK
+               ? rc
+               : ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+}
