@@ -278,16 +278,19 @@ int passwordless_remove_device(struct ctx *c, struct str pre_auth_id)
 int passwordless_remove_codes(struct ctx *c, struct str email, struct str phone)
 {
     struct pl_place at = place_of(c);
-    struct batch b;
-    batch_init(&b, c);
-    stk_call *devices = batch_pl_devices(&b, at, email, phone);
-    int rc = storage_read(c, c->tenant->storage, &b);
-    if (rc != RC_OK || call_rows(devices) == 0)
-        return rc;
-    batch_init(&b, c);
-    batch_pl_devices_delete(&b, at.app_id, &at.tenant_id, 1, email, phone);
-    batch_pl_codes_delete(&b, at, devices);
-    return storage_write(c, c->tenant->storage, &b, NULL, NULL);
+    for (;;) {
+        struct batch b;
+        batch_init(&b, c);
+        stk_call *devices = batch_pl_devices(&b, at, email, phone, false);
+        int rc = storage_read(c, c->tenant->storage, &b);
+        if (rc != RC_OK || call_rows(devices) == 0)
+            return rc;
+        batch_init(&b, c);
+        batch_pl_found_delete(&b, at, devices);
+        rc = storage_write(c, c->tenant->storage, &b, NULL, NULL);
+        if (rc != RC_OK || call_rows(devices) < PL_DEVICES_MAX)
+            return rc;
+    }
 }
 
 /* ---- listing */
@@ -363,7 +366,7 @@ int passwordless_list(struct ctx *c, const struct passwordless_of *of,
         return rc == RC_OK ? list_one(c, pl_hash(c->arena, bytes), list, n) : rc;
     }
     batch_init(&b, c);
-    stk_call *devices = batch_pl_devices(&b, place_of(c), of->email, of->phone);
+    stk_call *devices = batch_pl_devices(&b, place_of(c), of->email, of->phone, false);
     int rc = storage_read(c, c->tenant->storage, &b);
     return rc == RC_OK ? list_many(c, devices, list, n) : rc;
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checking and using up codes; see passwordless.h.
  *
- * All of it is one transaction that holds the device: wrong tries are counted one
- * after the other, whoever makes them, and the one that deletes the device signs
- * in.  A right code that is only checked writes the device too, so that databases
+ * What identifies the device never changes and is read first; all else is one
+ * transaction that holds the device: wrong tries are counted one after the other,
+ * whoever makes them, and the one that deletes the device signs in.  Who signs in
+ * holds all devices of the address, locked in one order.  A right code that is only checked writes the device too, so that databases
  * whose locks hold for one node alone see the conflict at commit. */
 #include "recipe/passwordless.h"
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/log.h"
 #include "config/settings.h"
 #include "recipe/active.h"
 #include "recipe/passwordless_internal.h"
@@ -19,8 +21,7 @@
 struct attempt {
     struct pl_place at;
     bool consume, verify; /* verify: who gets a code by email owns it */
-    struct str pre_auth_id;
-    struct str device_id, input_code; /* bytes, and as typed; absent with a link code */
+    bool typed;           /* not a link */
     struct str device_hash, link_hash;
     struct str new_id;         /* of the user, if there is none yet */
     struct login_method *made; /* in any run: what may have been committed */
@@ -28,61 +29,14 @@ struct attempt {
     /* What one run of the transaction found out. */
     bool active; /* the tenant is not being deleted */
     int outcome;
+    stk_call *devices, *logins, *others;
     struct login_method *created; /* NULL: signed in */
     struct str recipe_user_id, user_id;
     struct users_calls user;
     bool marked;
 };
 
-/* ---- the code */
-
-struct found {
-    bool device, code;
-    struct pl_code row;
-};
-
-static void find_code(const stk_call *codes, struct str link_hash, struct found *f)
-{
-    for (uint32_t i = 0; !f->code && i < call_rows(codes); i++) {
-        f->row = pl_code_of_row(call_row(codes, i));
-        f->code = str_eq_secret(f->row.link_hash, link_hash);
-    }
-}
-
-/* Locks the device and finds the code, whatever its age. */
-static int look(struct txn *t, struct attempt *x, struct found *f)
-{
-    struct ctx *c = txn_ctx(t);
-    struct batch b;
-    *f = (struct found){.device = false};
-    batch_init(&b, c);
-    if (x->consume)
-        batch_tenant_active(&b, x->at.app_id, x->at.tenant_id);
-    stk_call *device = batch_pl_device(&b, x->at, x->device_hash, true);
-    stk_call *codes = x->device_id.p ? batch_pl_codes(&b, x->at, x->device_hash)
-                                     : batch_pl_code_of_link(&b, x->at, x->link_hash);
-    int rc = txn_exec(t, &b);
-    if (rc != RC_OK)
-        return rc;
-    x->active = true;
-    f->device = call_rows(device) > 0;
-    if (f->device)
-        x->checked->device = pl_device_of_row(call_row(device, 0));
-    if (x->device_id.p && f->device) {
-        struct str salt = x->checked->device.salt;
-        x->link_hash = pl_hash(c->arena, pl_link_code(c->arena, x->device_id, salt, x->input_code));
-    }
-    if (x->link_hash.p)
-        find_code(codes, x->link_hash, f);
-    if (f->code || !f->device || call_rows(codes) < PL_CODES_MAX)
-        return RC_OK;
-    batch_init(&b, c);
-    codes = batch_pl_code_of_link(&b, x->at, x->link_hash);
-    rc = txn_exec(t, &b);
-    if (rc == RC_OK)
-        find_code(codes, x->link_hash, f);
-    return rc;
-}
+/* ---- the proof */
 
 static bool expired(const struct ctx *c, const struct pl_code *code)
 {
@@ -94,19 +48,95 @@ static int mismatch(struct ctx *c)
     return ctx_fail(c, FAIL_BAD_REQUEST, "preAuthSessionId and deviceId doesn't match");
 }
 
-/* Whether the attempt goes on, before its tries are looked at. */
-static int admit(struct ctx *c, const struct attempt *x, const struct found *f)
+static struct str without_padding(struct arena *a, struct str s)
 {
-    if (x->device_id.p) {
-        if (!f->device)
-            return PASSWORDLESS_RESTART;
-        return str_eq(x->device_hash, x->pre_auth_id) ? RC_OK : mismatch(c);
-    }
-    if (!f->code || expired(c, &f->row))
+    struct strbuf b;
+    strbuf_init(&b, a);
+    for (size_t i = 0; i < s.len; i++)
+        if (s.p[i] != '=')
+            strbuf_addc(&b, s.p[i]);
+    return strbuf_str(&b);
+}
+
+/* The device as it is now; RESTART if there is none. */
+static int read_device(struct ctx *c, struct attempt *x, struct batch *b)
+{
+    stk_call *device = batch_pl_device(b, x->at, x->device_hash, false);
+    int rc = storage_read(c, c->tenant->storage, b);
+    if (rc != RC_OK)
+        return rc;
+    if (call_rows(device) == 0)
         return PASSWORDLESS_RESTART;
-    if (!str_eq(f->row.device_hash, x->pre_auth_id))
-        return mismatch(c);
-    return f->device ? RC_OK : PASSWORDLESS_RESTART;
+    x->checked->device = pl_device_of_row(call_row(device, 0));
+    return RC_OK;
+}
+
+static int identify_link(struct ctx *c, const struct passwordless_proof *proof, struct str pre_auth,
+                         struct attempt *x)
+{
+    struct str bytes;
+    if (pl_decode(c, "linkCode", true, proof->link_code, &bytes) != RC_OK)
+        return RC_FAIL;
+    x->link_hash = pl_hash(c->arena, bytes);
+    x->device_hash = pre_auth;
+    struct batch b;
+    batch_init(&b, c);
+    stk_call *codes = batch_pl_code_of_link(&b, x->at, x->link_hash);
+    int rc = read_device(c, x, &b);
+    if (rc < 0)
+        return rc;
+    struct pl_code code = {.id = STR_NULL};
+    if (call_rows(codes))
+        code = pl_code_of_row(call_row(codes, 0));
+    if (!code.id.p || expired(c, &code))
+        return PASSWORDLESS_RESTART;
+    return str_eq(code.device_hash, pre_auth) ? rc : mismatch(c);
+}
+
+static int identify_typed(struct ctx *c, const struct passwordless_proof *proof,
+                          struct str pre_auth, struct attempt *x)
+{
+    struct str id;
+    struct batch b;
+    if (pl_decode(c, "deviceId", false, proof->device_id, &id) != RC_OK)
+        return RC_FAIL;
+    x->typed = true;
+    x->device_hash = pl_hash(c->arena, id);
+    batch_init(&b, c);
+    int rc = read_device(c, x, &b);
+    if (rc != RC_OK)
+        return rc;
+    struct str salt = x->checked->device.salt;
+    x->link_hash = pl_hash(c->arena, pl_link_code(c->arena, id, salt, proof->input_code));
+    return str_eq(x->device_hash, pre_auth) ? RC_OK : mismatch(c);
+}
+
+/* ---- the code */
+
+/* Locks the device, or all of its address, and finds the code, whatever its age. */
+static int look(struct txn *t, struct attempt *x, bool *found, struct pl_code *code)
+{
+    const struct pl_device *d = &x->checked->device;
+    struct batch b;
+    batch_init(&b, txn_ctx(t));
+    if (x->consume) {
+        batch_tenant_active(&b, x->at.app_id, x->at.tenant_id);
+        x->devices = batch_pl_devices(&b, x->at, d->email, d->phone, true);
+        x->logins = batch_pl_login(&b, x->at, d->email, d->phone);
+    }
+    stk_call *device = batch_pl_device(&b, x->at, x->device_hash, true);
+    stk_call *codes = batch_pl_code_of_link(&b, x->at, x->link_hash);
+    int rc = txn_exec(t, &b);
+    if (rc != RC_OK)
+        return rc;
+    x->active = true;
+    if (call_rows(device) == 0)
+        return PASSWORDLESS_RESTART;
+    x->checked->device = pl_device_of_row(call_row(device, 0));
+    *found = call_rows(codes) > 0;
+    if (*found)
+        *code = pl_code_of_row(call_row(codes, 0));
+    return RC_OK;
 }
 
 static int finish(struct txn *t, struct attempt *x, struct batch *b, int outcome)
@@ -116,7 +146,7 @@ static int finish(struct txn *t, struct attempt *x, struct batch *b, int outcome
     return rc == RC_OK ? outcome : rc;
 }
 
-static int refuse(struct txn *t, struct attempt *x, const struct found *f)
+static int refuse(struct txn *t, struct attempt *x, bool found)
 {
     const struct pl_device *d = &x->checked->device;
     struct batch b;
@@ -127,22 +157,22 @@ static int refuse(struct txn *t, struct attempt *x, const struct found *f)
         return finish(t, x, &b, PASSWORDLESS_RESTART);
     }
     batch_pl_device_fail(&b, x->at, d->hash, 1);
-    return finish(t, x, &b, f->code ? PASSWORDLESS_EXPIRED : PASSWORDLESS_INCORRECT);
+    return finish(t, x, &b, found ? PASSWORDLESS_EXPIRED : PASSWORDLESS_INCORRECT);
 }
 
 /* ---- signing in */
 
-/* The codes of the email or phone number all go, and of whatever else its user
- * has. */
-static void use_up(struct attempt *x, struct batch *b, const stk_call *devices, struct str email,
-                   struct str phone)
+/* Every code of the email or phone number goes. */
+static void use_up(struct attempt *x, struct batch *b)
 {
-    batch_pl_device_delete(b, x->at, x->checked->device.hash, true);
-    batch_pl_devices_delete(b, x->at.app_id, &x->at.tenant_id, 1, email, phone);
-    batch_pl_codes_delete(b, x->at, devices);
+    const struct pl_device *d = &x->checked->device;
+    batch_pl_device_delete(b, x->at, d->hash, true);
+    batch_pl_found_delete(b, x->at, x->devices);
+    if (call_rows(x->devices) == PL_DEVICES_MAX)
+        batch_pl_devices_delete(b, x->at.app_id, &x->at.tenant_id, 1, d->email, d->phone);
 }
 
-static int sign_up(struct txn *t, struct attempt *x, const stk_call *devices)
+static int sign_up(struct txn *t, struct attempt *x)
 {
     struct ctx *c = txn_ctx(t);
     const struct pl_device *d = &x->checked->device;
@@ -159,7 +189,7 @@ static int sign_up(struct txn *t, struct attempt *x, const stk_call *devices)
     struct batch b;
     user_counts_init(&counts, c->arena);
     batch_init(&b, c);
-    use_up(x, &b, devices, d->email, d->phone);
+    use_up(x, &b);
     batch_user_create(&b, x->at.app_id, m, &counts);
     if (x->verify && d->email.p)
         batch_email_verified(&b, x->at.app_id, m->user_id, d->email);
@@ -192,40 +222,33 @@ static int verify(struct txn *t, struct attempt *x, const struct login_method *l
     return RC_OK;
 }
 
-static int sign_in(struct txn *t, struct attempt *x, const stk_call *devices,
-                   const struct login_method *m)
+/* Codes that were sent to the other address of who has signed in: in a write of its
+ * own, since devices of two addresses would be locked in any order. */
+static void find_others(struct attempt *x, struct batch *b, const struct login_method *m)
+{
+    bool by_mail = x->checked->device.email.p;
+    x->others = NULL;
+    if (by_mail ? m->phone.p : m->email.p)
+        x->others = batch_pl_devices(b, x->at, by_mail ? STR_NULL : m->email, m->phone, false);
+}
+
+static int sign_in(struct txn *t, struct attempt *x, const struct login_method *m)
 {
     struct ctx *c = txn_ctx(t);
     struct batch b;
     x->recipe_user_id = m->recipe_user_id;
     x->user_id = m->user_id;
     batch_init(&b, c);
-    use_up(x, &b, devices, m->email, m->phone);
+    use_up(x, &b);
     int rc = RC_OK;
     if (x->verify && x->checked->device.email.p && !m->verified)
         rc = verify(t, x, m, &b);
     if (rc != RC_OK)
         return rc;
     x->marked = active_add(c, c->tenant->storage, &b, m->user_id);
+    find_others(x, &b, m);
     batch_users(&b, x->at.app_id, &x->user_id, 1, false, &x->user);
     return finish(t, x, &b, RC_OK);
-}
-
-static int enter(struct txn *t, struct attempt *x)
-{
-    struct ctx *c = txn_ctx(t);
-    const struct pl_device *d = &x->checked->device;
-    struct batch b;
-    batch_init(&b, c);
-    stk_call *devices = batch_pl_devices(&b, x->at, d->email, d->phone);
-    stk_call *logins = batch_pl_login(&b, x->at, d->email, d->phone);
-    int rc = txn_exec(t, &b);
-    if (rc != RC_OK)
-        return rc;
-    if (call_rows(logins) == 0)
-        return sign_up(t, x, devices);
-    struct login_method m = pl_login_of_row(call_row(logins, 0));
-    return sign_in(t, x, devices, &m);
 }
 
 /* ---- the transaction */
@@ -234,14 +257,13 @@ static int attempt(struct txn *t, void *arg)
 {
     struct attempt *x = arg;
     struct ctx *c = txn_ctx(t);
-    struct found f;
+    struct pl_code code;
     struct batch b;
+    bool found;
     x->active = !x->consume;
     x->created = NULL;
     x->outcome = PASSWORDLESS_RESTART;
-    int rc = look(t, x, &f);
-    if (rc == RC_OK)
-        rc = admit(c, x, &f);
+    int rc = look(t, x, &found, &code);
     if (rc != RC_OK)
         return rc;
     x->checked->failed = x->checked->device.failed;
@@ -250,12 +272,16 @@ static int attempt(struct txn *t, void *arg)
         batch_pl_device_delete(&b, x->at, x->device_hash, true);
         return finish(t, x, &b, PASSWORDLESS_RESTART);
     }
-    if (!f.code || expired(c, &f.row))
-        return x->device_id.p ? refuse(t, x, &f) : PASSWORDLESS_RESTART;
-    if (x->consume)
-        return enter(t, x);
-    batch_pl_device_fail(&b, x->at, x->device_hash, 0);
-    return finish(t, x, &b, RC_OK);
+    if (!found || expired(c, &code))
+        return x->typed ? refuse(t, x, found) : PASSWORDLESS_RESTART;
+    if (!x->consume) {
+        batch_pl_device_fail(&b, x->at, x->device_hash, 0);
+        return finish(t, x, &b, RC_OK);
+    }
+    if (call_rows(x->logins) == 0)
+        return sign_up(t, x);
+    struct login_method m = pl_login_of_row(call_row(x->logins, 0));
+    return sign_in(t, x, &m);
 }
 
 /* A device that is as it was: not applied.  One that has changed may have been
@@ -293,26 +319,13 @@ static int attempted(struct ctx *c, struct storage *s, void *arg, bool *applied)
 static int run(struct ctx *c, const struct passwordless_proof *proof, struct attempt *x)
 {
     const struct tenant *t = c->tenant;
-    struct str pre = proof->pre_auth_id, bytes;
-    struct strbuf stripped;
-    strbuf_init(&stripped, c->arena);
-    for (size_t i = 0; i < pre.len; i++)
-        if (pre.p[i] != '=')
-            strbuf_addc(&stripped, pre.p[i]);
-    x->pre_auth_id = strbuf_str(&stripped);
-    if (proof->link_code.p) {
-        if (pl_decode(c, "linkCode", true, proof->link_code, &bytes) != RC_OK)
-            return RC_FAIL;
-        x->link_hash = pl_hash(c->arena, bytes);
-        x->device_hash = x->pre_auth_id;
-    } else {
-        if (pl_decode(c, "deviceId", false, proof->device_id, &x->device_id) != RC_OK)
-            return RC_FAIL;
-        x->input_code = proof->input_code;
-        x->device_hash = pl_hash(c->arena, x->device_id);
-    }
+    struct str pre_auth = without_padding(c->arena, proof->pre_auth_id);
     x->at = place_of(c);
     x->checked->most = t->settings->passwordless_max_code_input_attempts;
+    int found = proof->link_code.p ? identify_link(c, proof, pre_auth, x)
+                                   : identify_typed(c, proof, pre_auth, x);
+    if (found != RC_OK)
+        return found;
     for (int i = 0; i < USERS_TRIES; i++) {
         x->new_id = uuid_v7_str(c->arena);
         x->made = NULL;
@@ -350,6 +363,23 @@ static int signed_in(struct ctx *c, const struct attempt *x, struct user *user)
     return rc;
 }
 
+/* Best effort: the code has been used up, and the others expire. */
+static void forget_others(struct ctx *c, const struct attempt *x)
+{
+    enum fail_kind fail = c->fail;
+    struct str text = c->fail_text;
+    struct batch b;
+    if (!x->others || call_rows(x->others) == 0)
+        return;
+    batch_init(&b, c);
+    batch_pl_found_delete(&b, x->at, x->others);
+    if (storage_write(c, c->tenant->storage, &b, NULL, NULL) != RC_OK)
+        log_debug("passwordless", "codes of the user's other address were not deleted: %.*s",
+                  STR_ARG(c->fail_text));
+    c->fail = fail;
+    c->fail_text = text;
+}
+
 int passwordless_consume(struct ctx *c, const struct passwordless_proof *proof,
                          struct passwordless_checked *checked, struct passwordless_login *login)
 {
@@ -364,8 +394,11 @@ int passwordless_consume(struct ctx *c, const struct passwordless_proof *proof,
             .id = m->user_id, .time_joined = m->time_joined, .methods = m, .nmethods = 1};
         m->tenants = ARENA_NEW(c->arena, struct str);
         m->tenants[0] = c->tenant->tenant_id;
-    } else if ((rc = signed_in(c, &x, &login->user)) != RC_OK) {
-        return rc;
+    } else {
+        forget_others(c, &x);
+        rc = signed_in(c, &x, &login->user);
+        if (rc != RC_OK)
+            return rc;
     }
     login->recipe_user_id =
         m ? m->recipe_user_id : login_outer_id(user_method(&login->user, x.recipe_user_id));

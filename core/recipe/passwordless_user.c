@@ -46,6 +46,7 @@ int passwordless_by_account(struct ctx *c, struct str email, struct str phone, s
 struct update {
     struct str app_id, user_id, recipe_user_id;
     const struct passwordless_change *change;
+    const struct login_method *seen; /* before it was locked */
 };
 
 /* Takes what the primary user is to hold. */
@@ -112,16 +113,32 @@ static struct login_method changed(const struct login_method *m,
     return now;
 }
 
-/* What was sent to the old address and to the new one is of no use any more. */
-static void forget_codes(struct batch *b, struct str app_id, const struct login_method *m,
-                         const struct login_method *now)
+/* What was sent to the old addresses and to the new ones is of no use any more.
+ * Smaller addresses first, as everybody who deletes the devices of two. */
+static void forget_codes(struct batch *b, const struct update *x)
 {
-    bool email = !same(m->email, now->email), phone = !same(m->phone, now->phone);
-    const struct login_method *each[] = {m, now};
-    for (int i = 0; i < 2; i++)
-        batch_pl_devices_delete(b, app_id, m->tenants, m->ntenants,
-                                email ? each[i]->email : STR_NULL,
-                                phone ? each[i]->phone : STR_NULL);
+    const struct login_method *m = x->seen;
+    struct login_method now = changed(m, x->change);
+    bool down = str_cmp(m->email, now.email) > 0;
+    struct str emails[] = {down ? now.email : m->email, down ? m->email : now.email};
+    bool back = str_cmp(m->phone, now.phone) > 0;
+    struct str phones[] = {back ? now.phone : m->phone, back ? m->phone : now.phone};
+    for (int i = 0; i < 2 && !same(m->email, now.email); i++)
+        batch_pl_devices_delete(b, x->app_id, m->tenants, m->ntenants, emails[i], STR_NULL);
+    for (int i = 0; i < 2 && !same(m->phone, now.phone); i++)
+        batch_pl_devices_delete(b, x->app_id, m->tenants, m->ntenants, STR_NULL, phones[i]);
+}
+
+/* Whether the method is what it was when the codes were chosen. */
+static bool as_seen(const struct login_method *m, const struct login_method *seen)
+{
+    if (!same(m->email, seen->email) || !same(m->phone, seen->phone) ||
+        m->ntenants != seen->ntenants)
+        return false;
+    for (size_t i = 0; i < m->ntenants; i++)
+        if (!str_eq(m->tenants[i], seen->tenants[i]))
+            return false;
+    return true;
 }
 
 static int update(struct txn *t, void *arg)
@@ -133,13 +150,14 @@ static int update(struct txn *t, void *arg)
     struct users_calls calls;
     struct user u;
     batch_init(&b, c);
+    forget_codes(&b, x);
     batch_users(&b, x->app_id, &x->user_id, 1, true, &calls);
     int rc = txn_exec(t, &b);
     if (rc != RC_OK)
         return rc;
     users_calls_take(c->arena, &calls, &u);
     const struct login_method *m = user_method(&u, x->recipe_user_id);
-    if (!u.id.p || !m)
+    if (!u.id.p || !m || !as_seen(m, x->seen))
         return USERS_MOVED;
     struct login_method now = changed(m, x->change);
     if (!now.email.p && !now.phone.p)
@@ -154,7 +172,6 @@ static int update(struct txn *t, void *arg)
         batch_login_email(&b, x->app_id, m, now.email, !now.email.p, time);
     if (phone)
         batch_login_phone(&b, x->app_id, m, now.phone, time);
-    forget_codes(&b, x->app_id, m, &now);
     batch_user_touch(&b, x->app_id, u.id);
     return txn_commit(t, &b);
 }
@@ -186,7 +203,8 @@ int passwordless_update(struct ctx *c, struct str id, const struct passwordless_
         struct update x = {.app_id = app_id,
                            .user_id = f.ref.user.id,
                            .recipe_user_id = f.ref.recipe_user_id,
-                           .change = change};
+                           .change = change,
+                           .seen = m};
         rc = storage_transact(c, f.storage, update, updated, &x);
         if (rc == RC_DUPLICATE)
             return users_taken(c);

@@ -215,8 +215,6 @@ static void write_removal(struct removal *x, struct batch *b, const struct user 
             continue;
         last = m;
         batch_login_delete(b, x->app_id, m->recipe_user_id);
-        if (m->recipe == MASK_PASSWORDLESS)
-            batch_pl_devices_delete(b, x->app_id, m->tenants, m->ntenants, m->email, m->phone);
         /* the primary user's id outlives its login method */
         if (!user_goes(x, u) && str_eq(m->recipe_user_id, u->id))
             continue;
@@ -246,6 +244,16 @@ static void write_removal(struct removal *x, struct batch *b, const struct user 
     batch_user_counts(b, x->app_id, &counts);
 }
 
+/* Codes sent to who signs in without a password. */
+static void remove_codes(const struct removal *x, struct batch *b)
+{
+    for (size_t i = 0; i < x->seen->nmethods; i++) {
+        const struct login_method *m = &x->seen->methods[i];
+        if (m->recipe == MASK_PASSWORDLESS && goes(x, x->seen, m))
+            batch_pl_devices_delete(b, x->app_id, m->tenants, m->ntenants, m->email, m->phone);
+    }
+}
+
 static int removal(struct txn *t, void *arg)
 {
     struct removal *x = arg;
@@ -256,6 +264,7 @@ static int removal(struct txn *t, void *arg)
     struct user u;
     struct data_check *checks = ARENA_ARRAY(c->arena, struct data_check, seen->nmethods + 1);
     batch_init(&b, c);
+    remove_codes(x, &b);
     batch_users(&b, x->app_id, &seen->id, 1, true, &calls);
     for (size_t i = 0; i < seen->nmethods; i++)
         checks[i] = check_data(&b, x->app_id, seen->methods[i].recipe_user_id,

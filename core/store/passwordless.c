@@ -9,6 +9,8 @@
 
 #include "store/query.h"
 
+#include <stdlib.h>
+
 enum { CHUNK = 100, EXPIRE_ROWS = 1000 };
 
 /* ---- devices */
@@ -40,14 +42,28 @@ QUERY(pl_devices_by_phone, SELECT(PASSWORDLESS_DEVICES), DEVICE_COLUMNS,
       WHERE(EQ(PASSWORDLESS_DEVICES_APP_ID, 0), EQ(PASSWORDLESS_DEVICES_TENANT_ID, 1),
             EQ(PASSWORDLESS_DEVICES_PHONE, 2)),
       PARAMS(3), LIMIT(PL_DEVICES_MAX));
+/* In the order of the primary key, so that two who lock them do not wait for each
+ * other in a circle. */
+QUERY(pl_devices_lock_by_email, SELECT(PASSWORDLESS_DEVICES), DEVICE_COLUMNS,
+      WHERE(EQ(PASSWORDLESS_DEVICES_APP_ID, 0), EQ(PASSWORDLESS_DEVICES_TENANT_ID, 1),
+            EQ(PASSWORDLESS_DEVICES_EMAIL, 2)),
+      ORDER(ASC(PASSWORDLESS_DEVICES_DEVICE_ID_HASH)), PARAMS(3), LIMIT(PL_DEVICES_MAX),
+      FLAGS(STK_QF_LOCK));
+QUERY(pl_devices_lock_by_phone, SELECT(PASSWORDLESS_DEVICES), DEVICE_COLUMNS,
+      WHERE(EQ(PASSWORDLESS_DEVICES_APP_ID, 0), EQ(PASSWORDLESS_DEVICES_TENANT_ID, 1),
+            EQ(PASSWORDLESS_DEVICES_PHONE, 2)),
+      ORDER(ASC(PASSWORDLESS_DEVICES_DEVICE_ID_HASH)), PARAMS(3), LIMIT(PL_DEVICES_MAX),
+      FLAGS(STK_QF_LOCK));
 QUERY(pl_device_fail, UPDATE(PASSWORDLESS_DEVICES),
       SETS(INC(PASSWORDLESS_DEVICES_FAILED_ATTEMPTS, 0), INC(PASSWORDLESS_DEVICES_ROW_VER, 1)),
       WHERE(DEVICE(2)), PARAMS(5), NO_LIMIT);
 QUERY(pl_device_extend, UPDATE(PASSWORDLESS_DEVICES),
       SETS(PUT(PASSWORDLESS_DEVICES_EXPIRES_AT, 0), INC(PASSWORDLESS_DEVICES_ROW_VER, 1)),
       WHERE(DEVICE(2)), PARAMS(5), NO_LIMIT);
-QUERY(pl_device_delete, DELETE(PASSWORDLESS_DEVICES), WHERE(DEVICE(0)), PARAMS(3), NO_LIMIT,
-      FLAGS(STK_QF_IDEMPOTENT));
+QUERY(pl_devices_delete, DELETE(PASSWORDLESS_DEVICES),
+      WHERE(EQ(PASSWORDLESS_DEVICES_APP_ID, 0), EQ(PASSWORDLESS_DEVICES_TENANT_ID, 1),
+            IN(PASSWORDLESS_DEVICES_DEVICE_ID_HASH, 2)),
+      PARAMS(3), NO_LIMIT, FLAGS(STK_QF_IDEMPOTENT));
 QUERY(pl_devices_delete_by_email, DELETE(PASSWORDLESS_DEVICES),
       WHERE(EQ(PASSWORDLESS_DEVICES_APP_ID, 0), IN(PASSWORDLESS_DEVICES_TENANT_ID, 1),
             EQ(PASSWORDLESS_DEVICES_EMAIL, 2)),
@@ -144,12 +160,13 @@ stk_call *batch_pl_device(struct batch *b, struct pl_place at, struct str hash, 
                 : BATCH(b, q_pl_device_get, v_str(at.app_id), v_str(at.tenant_id), v_key(hash));
 }
 
-stk_call *batch_pl_devices(struct batch *b, struct pl_place at, struct str email, struct str phone)
+stk_call *batch_pl_devices(struct batch *b, struct pl_place at, struct str email, struct str phone,
+                           bool lock)
 {
-    return email.p ? BATCH(b, q_pl_devices_by_email, v_str(at.app_id), v_str(at.tenant_id),
-                           v_str(email))
-                   : BATCH(b, q_pl_devices_by_phone, v_str(at.app_id), v_str(at.tenant_id),
-                           v_str(phone));
+    const stk_query *q = email.p ? &q_pl_devices_by_email : &q_pl_devices_by_phone;
+    if (lock)
+        q = email.p ? &q_pl_devices_lock_by_email : &q_pl_devices_lock_by_phone;
+    return BATCH(b, *q, v_str(at.app_id), v_str(at.tenant_id), v_str(email.p ? email : phone));
 }
 
 struct pl_device pl_device_of_row(const stk_val *row)
@@ -250,12 +267,12 @@ void batch_pl_device_extend(struct batch *b, struct pl_place at, struct str hash
 
 void batch_pl_device_delete(struct batch *b, struct pl_place at, struct str hash, bool must)
 {
-    stk_call *call =
-        BATCH(b, q_pl_device_delete, v_str(at.app_id), v_str(at.tenant_id), v_key(hash));
-    if (must)
-        call_expect_affected(call, 1);
     stk_val *list = ARENA_NEW(b->c->arena, stk_val);
     *list = v_key(hash);
+    stk_call *call =
+        BATCH(b, q_pl_devices_delete, v_str(at.app_id), v_str(at.tenant_id), v_list(list, 1));
+    if (must)
+        call_expect_affected(call, 1);
     BATCH(b, q_pl_codes_delete, v_str(at.app_id), v_str(at.tenant_id), v_list(list, 1));
 }
 
@@ -264,15 +281,17 @@ void batch_pl_code_delete(struct batch *b, struct pl_place at, struct str id)
     BATCH(b, q_pl_code_delete, v_str(at.app_id), v_str(at.tenant_id), v_key(id));
 }
 
-void batch_pl_codes_delete(struct batch *b, struct pl_place at, const stk_call *devices)
+void batch_pl_found_delete(struct batch *b, struct pl_place at, const stk_call *devices)
 {
     uint32_t n = call_rows(devices);
     struct str *hashes = ARENA_ARRAY(b->c->arena, struct str, n + 1);
     for (uint32_t i = 0; i < n; i++)
         hashes[i] = cell_str(call_row(devices, i), D_HASH);
-    for (uint32_t from = 0; from < n; from += CHUNK)
-        BATCH(b, q_pl_codes_delete, v_str(at.app_id), v_str(at.tenant_id),
-              v_strs(b->c->arena, hashes + from, n - from < CHUNK ? n - from : CHUNK));
+    for (uint32_t from = 0; from < n; from += CHUNK) {
+        stk_val some = v_strs(b->c->arena, hashes + from, n - from < CHUNK ? n - from : CHUNK);
+        BATCH(b, q_pl_devices_delete, v_str(at.app_id), v_str(at.tenant_id), some);
+        BATCH(b, q_pl_codes_delete, v_str(at.app_id), v_str(at.tenant_id), some);
+    }
 }
 
 void batch_pl_devices_delete(struct batch *b, struct str app_id, const struct str *tenants,
@@ -288,6 +307,12 @@ void batch_pl_devices_delete(struct batch *b, struct str app_id, const struct st
 }
 
 /* ---- expiry */
+
+static int by_hash(const void *x, const void *y)
+{
+    const struct pl_stale *a = x, *b = y;
+    return str_cmp(a->device.hash, b->device.hash);
+}
 
 int pl_stale(struct ctx *c, struct storage *s, int64_t before, struct pl_stale **list, size_t *n)
 {
@@ -318,6 +343,7 @@ int pl_stale(struct ctx *c, struct storage *s, int64_t before, struct pl_stale *
             if (at > (*list)[i].newest)
                 (*list)[i].newest = at;
         }
+    qsort(*list, *n, sizeof(**list), by_hash); /* the order in which others lock them */
     return rc;
 }
 

@@ -33,8 +33,9 @@ struct pl_place {
 
 /* ---- reading.  A hash or id from outside that no column can hold finds nothing. */
 stk_call *batch_pl_device(struct batch *b, struct pl_place at, struct str hash, bool lock);
-/* Of an email or, if that is absent, a phone number. */
-stk_call *batch_pl_devices(struct batch *b, struct pl_place at, struct str email, struct str phone);
+/* Of an email or, if that is absent, a phone number: at most PL_DEVICES_MAX. */
+stk_call *batch_pl_devices(struct batch *b, struct pl_place at, struct str email, struct str phone,
+                           bool lock);
 struct pl_device pl_device_of_row(const stk_val *row);
 /* At most PL_CODES_MAX. */
 stk_call *batch_pl_codes(struct batch *b, struct pl_place at, struct str device_hash);
@@ -59,10 +60,11 @@ void batch_pl_device_extend(struct batch *b, struct pl_place at, struct str hash
 /* The device with its codes.  must: it is locked, so it is there. */
 void batch_pl_device_delete(struct batch *b, struct pl_place at, struct str hash, bool must);
 void batch_pl_code_delete(struct batch *b, struct pl_place at, struct str id);
-/* Codes of devices: rows of batch_pl_devices(). */
-void batch_pl_codes_delete(struct batch *b, struct pl_place at, const stk_call *devices);
+/* The devices that batch_pl_devices() found, with their codes. */
+void batch_pl_found_delete(struct batch *b, struct pl_place at, const stk_call *devices);
 /* All devices of the email and of the phone number (each if present) in some
- * tenants.  Their codes are of no use without them and expire. */
+ * tenants.  Their codes are of no use without them and expire.  Before any user is
+ * locked: who signs in locks first the device and then the user. */
 void batch_pl_devices_delete(struct batch *b, struct str app_id, const struct str *tenants,
                              size_t n, struct str email, struct str phone);
 

@@ -127,6 +127,53 @@ def test_import(meter):
     meter.costs(meter.app.post("/recipe/user/passwordhash/import", body), 1, 6)
 
 
+# ---- passwordless
+
+def code_of(meter, **contact):
+    return meter.app.post("/recipe/signinup/code", contact).ok()
+
+
+def use(code, typed=None):
+    proof = {"preAuthSessionId": code["preAuthSessionId"]}
+    if typed:
+        return {**proof, "deviceId": code["deviceId"], "userInputCode": typed}
+    return {**proof, "linkCode": code["linkCode"]}
+
+
+def test_passwordless_codes(meter):
+    app, path = meter.app, "/recipe/signinup/code"
+    code = meter.costs(app.post(path, {"email": "a@example.com"}), 1, 3)
+    more = meter.costs(app.post(path, {"deviceId": code["deviceId"]}), 2, 5)
+    meter.costs(app.get(path + "s", {"deviceId": code["deviceId"]}), 1, 2)
+    meter.costs(app.get(path + "s", {"email": "a@example.com"}), 2, 2)
+    meter.costs(app.post(path + "/check", use(more)), 3, 5)
+    meter.costs(app.post(path + "/check", use(code, "wrong")), 3, 4,
+                "INCORRECT_USER_INPUT_CODE_ERROR")
+    meter.costs(app.post(path + "/remove", {"codeId": more["codeId"]}), 3, 5)
+    meter.costs(app.post(path + "/remove", {"preAuthSessionId": code["preAuthSessionId"]}), 1, 2)
+    code_of(meter, email="a@example.com")
+    meter.costs(app.post(path + "s/remove", {"email": "a@example.com"}), 2, 3)
+
+
+def test_passwordless_sign_in(meter):
+    path = "/recipe/signinup/code/consume"
+    for contact, more in (({"email": "a@example.com"}, 1), ({"phoneNumber": "+16502530000"}, 0)):
+        code = code_of(meter, **contact)
+        meter.costs(meter.app.post(path, use(code, code["userInputCode"])), 3, 16 + more)
+        meter.costs(meter.app.post(path, use(code_of(meter, **contact))), 3, 14)
+    meter.costs(meter.app.post(path, use(code)), 1, 2, "RESTART_FLOW_ERROR")
+
+
+def test_passwordless_users(meter):
+    code = code_of(meter, email="a@example.com")
+    user = meter.app.post("/recipe/signinup/code/consume", use(code)).ok()["user"]["id"]
+    rid = {"rid": "passwordless"}
+    meter.costs(meter.app.get("/recipe/user", {"userId": user}, **rid), 1, 5)
+    meter.costs(meter.app.get("/recipe/user", {"email": "a@example.com"}, **rid), 2, 4)
+    change = {"recipeUserId": user, "email": "b@example.com", "phoneNumber": "+16502530000"}
+    meter.costs(meter.app.put("/recipe/user", change, **rid), 3, 16)
+
+
 # ---- sessions
 
 def test_session_create(meter, user):

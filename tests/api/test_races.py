@@ -199,6 +199,91 @@ def test_a_user_is_deleted_while_signing_in(pair):
         assert count(pair[0]) == len(everyone(pair[0])) == n + 1
 
 
+# ---- passwordless
+
+def new_code(app, **contact):
+    return app.post("/recipe/signinup/code", contact).ok()
+
+
+def use_code(app, code, typed=None, call="consume"):
+    proof = {"preAuthSessionId": code["preAuthSessionId"]}
+    if typed:
+        proof.update(deviceId=code["deviceId"], userInputCode=typed)
+    else:
+        proof["linkCode"] = code["linkCode"]
+    return app.post("/recipe/signinup/code/" + call, proof)
+
+
+@pytest.mark.parametrize("contact", [{"email": "a@example.com"}, {"phoneNumber": "+16502530000"}])
+def test_a_code_is_consumed_once(pair, contact):
+    users = set()
+    for n in range(ROUNDS):
+        code = new_code(pair[n % 2], **contact)
+        replies = at_once(CROWD, lambda i, c=code: use_code(
+            pair[i % 2], c, None if i % 3 else c["userInputCode"]))
+        assert statuses(replies) == ["OK"] + ["RESTART_FLOW_ERROR"] * (CROWD - 1)
+        winner = [r.json for r in replies if r.json["status"] == "OK"][0]
+        assert winner["createdNewUser"] is (n == 0)
+        users.add(winner["user"]["id"])
+    assert everyone(pair[0]) == list(users) and count(pair[1]) == 1
+
+
+def test_guesses_at_once_never_exceed_the_limit(pair):
+    for n in range(ROUNDS):
+        code = new_code(pair[0], email=f"a{n}@example.com")
+        replies = at_once(CROWD * 2, lambda i, c=code: use_code(
+            pair[i % 2], c, f"wrong{i}", "check" if i % 3 else "consume"))
+        assert statuses(replies) == ["INCORRECT_USER_INPUT_CODE_ERROR"] * 4 + \
+            ["RESTART_FLOW_ERROR"] * (CROWD * 2 - 4)
+        counts = [r.json.get("failedCodeInputAttemptCount") for r in replies]
+        assert sorted(c for c in counts if c) == [1, 2, 3, 4]
+        use_code(pair[1], code).is_status("RESTART_FLOW_ERROR")
+    assert count(pair[0]) == 0
+
+
+def test_a_right_code_among_guesses(pair):
+    """It signs in once, or comes too late; nothing is counted after the limit."""
+    for n in range(ROUNDS):
+        code = new_code(pair[0], email=f"a{n}@example.com")
+        replies = at_once(CROWD * 2, lambda i, c=code: use_code(
+            pair[i % 2], c, c["userInputCode"] if i in (3, 8) else f"wrong{i}"))
+        got = statuses(replies)
+        assert got.count("OK") <= 1 and got.count("INCORRECT_USER_INPUT_CODE_ERROR") <= 4
+        right = {replies[i].json["status"] for i in (3, 8)}
+        assert right <= {"OK", "RESTART_FLOW_ERROR"}
+        if "OK" not in got:
+            assert got.count("INCORRECT_USER_INPUT_CODE_ERROR") == 4
+        use_code(pair[1], code).is_status("RESTART_FLOW_ERROR")
+        assert len(owners(pair[0], f"a{n}@example.com")) == got.count("OK")
+
+
+def test_two_devices_of_one_address(pair):
+    """Whoever comes first takes the codes of the other."""
+    for n in range(2):
+        codes = [new_code(pair[i], email=f"a{n}@example.com") for i in range(2)]
+        replies = at_once(4, lambda i, c=codes: use_code(pair[i % 2], c[i // 2]))
+        assert statuses(replies) == ["OK"] + ["RESTART_FLOW_ERROR"] * 3
+        assert len(owners(pair[1], f"a{n}@example.com")) == 1
+
+
+def test_a_code_meets_a_change_of_the_address(pair):
+    made = use_code(pair[0], new_code(pair[0], email="first@example.com")).ok()["user"]["id"]
+    for n in range(ROUNDS):
+        email = f"e{n}@example.com"
+        code = new_code(pair[0], email=email)
+        used, changed = at_once(2, lambda i, c=code, e=email: use_code(pair[0], c) if i == 0 else
+                                pair[1].put("/recipe/user", {"recipeUserId": made, "email": e},
+                                            rid="passwordless"))
+        assert used.status == changed.status == 200
+        if changed.json["status"] == "OK":
+            # the code went with the change, or signed in the user that has the email now
+            assert used.json["status"] == "RESTART_FLOW_ERROR" or used.json["user"]["id"] == made
+            assert owners(pair[1], email) == [made]
+        else:
+            changed.is_status("EMAIL_ALREADY_EXISTS_ERROR")
+            assert owners(pair[1], email) == [used.ok()["user"]["id"]]
+
+
 # ---- sessions
 
 @pytest.mark.parametrize("cdi", ["5.4", "5.6"])
