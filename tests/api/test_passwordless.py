@@ -4,12 +4,16 @@ left behind, and the races between callers."""
 
 import base64
 import hashlib
+import hmac
+import os
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from core import Core
 from servers import wait_for
 
 EMAIL, PHONE = "a@example.com", "+16502530000"
@@ -582,6 +586,108 @@ def test_deleted_tenant(app):
     app.put("/recipe/multitenancy/tenant/v2", {"tenantId": "t1"}).ok()
     consume(tenant, link(code)).is_status("RESTART_FLOW_ERROR")
     assert devices(tenant) == []
+
+
+# ---- what only the database shows
+
+@pytest.fixture
+def lite():
+    """A new app, and a connection to the SQLite database it is in."""
+    with Core() as core:
+        path = os.path.join(core.home, ".started", "supertokens.db")
+        db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        yield core.app(), db
+        db.close()
+
+
+def test_link_codes_are_bound_to_device_and_salt(lite):
+    app, db = lite
+    for given in ("123456", "\u00e9\u4e16", "x" * 100):
+        code = new(app, userInputCode=given).ok()
+        salt, = db.execute("SELECT link_code_salt FROM st_passwordless_devices WHERE "
+                           "device_id_hash = ?", (code["preAuthSessionId"],)).fetchone()
+        key = base64.b64decode(code["deviceId"]) + base64.b64decode(salt, validate=True)
+        mac = hmac.digest(key, given.encode(), "sha256")
+        assert base64.urlsafe_b64encode(mac).rstrip(b"=").decode() == code["linkCode"]
+        stored, = db.execute("SELECT link_code_hash FROM st_passwordless_codes WHERE code_id = ?",
+                             (code["codeId"],)).fetchone()
+        assert stored == sha(mac)
+        consume(app, typed(code)).ok()
+
+
+def test_nothing_is_left_of_used_codes(lite):
+    app, db = lite
+    codes = [new(app).ok() for _ in range(3)]
+    new(app, deviceId=codes[0]["deviceId"]).ok()
+    consume(app, typed(codes[1])).ok()
+    for table in ("st_passwordless_devices", "st_passwordless_codes"):
+        assert db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    assert db.execute("SELECT email FROM st_email_verified").fetchall() == [(EMAIL,)]
+
+
+def make_primary(db, user):
+    db.execute("UPDATE st_users SET is_primary = 1 WHERE user_id = ?", (user["id"],))
+    db.execute("UPDATE st_user_tenants SET is_primary = 1 WHERE user_id = ?", (user["id"],))
+    app_id, = db.execute("SELECT app_id FROM st_users WHERE user_id = ?", (user["id"],)).fetchone()
+    for kind, values in (("email", user["emails"]), ("phone", user["phoneNumbers"])):
+        for value in values:
+            db.execute("INSERT INTO st_account_reservations (app_id, rkey, tenant_id, kind, user_id)"
+                       " VALUES (?, ?, 'public', ?, ?)",
+                       (app_id, f"public\x1f{kind}\x1f{value}", kind, user["id"]))
+
+
+def reserved(db, user_id):
+    rows = db.execute("SELECT rkey FROM st_account_reservations WHERE user_id = ?", (user_id,))
+    return sorted(key.split("\x1f")[2] for key, in rows)
+
+
+def test_accounts_of_primary_users(lite):
+    app, db = lite
+    user, other, third = (sign_in(app, f"{name}@example.com").ok()["user"] for name in "abc")
+    update(app, other["id"], phoneNumber=PHONE).ok()
+    other = get_user(app, {"userId": other["id"]}).ok()["user"]
+    make_primary(db, user)
+    make_primary(db, other)
+    assert update(app, user["id"], email="b@example.com").is_status(
+        "EMAIL_CHANGE_NOT_ALLOWED_ERROR") == {
+            "status": "EMAIL_CHANGE_NOT_ALLOWED_ERROR",
+            "reason": "New email is associated with another primary user ID"}
+    assert update(app, user["id"], phoneNumber=PHONE).is_status(
+        "PHONE_NUMBER_CHANGE_NOT_ALLOWED_ERROR") == {
+            "status": "PHONE_NUMBER_CHANGE_NOT_ALLOWED_ERROR",
+            "reason": "New phone number is associated with another primary user ID"}
+    update(app, user["id"], email="b@example.com", phoneNumber=PHONE).is_status(
+        "EMAIL_CHANGE_NOT_ALLOWED_ERROR")
+    update(app, user["id"], email="c@example.com").is_status("EMAIL_ALREADY_EXISTS_ERROR")
+    update(app, third["id"], phoneNumber=PHONE).is_status("PHONE_NUMBER_ALREADY_EXISTS_ERROR")
+    assert (reserved(db, user["id"]), reserved(db, other["id"])) == \
+        ([EMAIL], sorted(["b@example.com", PHONE]))
+    update(app, other["id"], phoneNumber=None).ok()
+    assert reserved(db, other["id"]) == ["b@example.com"]
+    update(app, user["id"], email="d@example.com", phoneNumber=PHONE).ok()
+    assert reserved(db, user["id"]) == sorted(["d@example.com", PHONE])
+    update(app, user["id"], email=None).ok()
+    assert reserved(db, user["id"]) == [PHONE]
+    assert sign_in(app, phone=PHONE).ok()["user"]["isPrimaryUser"] is True
+
+
+def test_external_ids(lite):
+    app, db = lite
+    user = sign_in(app).ok()["user"]
+    app_id, = db.execute("SELECT app_id FROM st_users WHERE user_id = ?", (user["id"],)).fetchone()
+    db.execute("INSERT INTO st_user_id_mapping (app_id, supertokens_user_id, external_user_id) "
+               "VALUES (?, ?, 'ext')", (app_id, user["id"]))
+    db.execute("UPDATE st_users SET external_user_id = 'ext' WHERE user_id = ?", (user["id"],))
+    for table in ("st_login_methods", "st_user_tenants"):
+        db.execute(f"UPDATE {table} SET external_user_id = 'ext' WHERE user_id = ?", (user["id"],))
+    got = sign_in(app).ok()
+    assert got["recipeUserId"] == got["user"]["id"] == "ext"
+    for query in ({"userId": "ext"}, {"userId": user["id"]}, {"email": EMAIL}):
+        assert get_user(app, query).ok()["user"]["id"] == "ext"
+    update(app, "ext", email="new@example.com").ok()
+    sign_in(app, "new@example.com").ok()
+    assert db.execute("SELECT user_id, email FROM st_email_verified WHERE email <> ?",
+                      (EMAIL,)).fetchall() == [("ext", "new@example.com")]
 
 
 # ---- expiry

@@ -15,6 +15,7 @@ const supertokens = require("supertokens-node");
 const EmailPassword = require("supertokens-node/recipe/emailpassword");
 const JWT = require("supertokens-node/recipe/jwt");
 const Multitenancy = require("supertokens-node/recipe/multitenancy");
+const Passwordless = require("supertokens-node/recipe/passwordless");
 const Session = require("supertokens-node/recipe/session");
 const { verifySession } = require("supertokens-node/recipe/session/framework/express");
 const { errorHandler, middleware } = require("supertokens-node/framework/express");
@@ -29,7 +30,7 @@ const LIB = "supertokens-node/lib/build/";
 const RESET = ["supertokens", "recipe/accountlinking/recipe", "recipe/session/recipe",
     "recipe/emailpassword/recipe", "recipe/jwt/recipe", "recipe/usermetadata/recipe",
     "recipe/openid/recipe", "recipe/multitenancy/recipe", "recipe/multifactorauth/recipe",
-    "recipe/oauth2provider/recipe"];
+    "recipe/oauth2provider/recipe", "recipe/passwordless/recipe"];
 
 function reset() {
     for (const path of RESET) {
@@ -53,7 +54,7 @@ async function sdk({ coreConfig = {}, session = {}, emailPassword = {}, ...more 
     return `/appid-${appId}`;
 }
 
-function init(appId, { session = {}, emailPassword = {}, apiKey } = {}) {
+function init(appId, { session = {}, emailPassword = {}, passwordless, apiKey } = {}) {
     reset();
     supertokens.init({
         framework: "express",
@@ -62,6 +63,7 @@ function init(appId, { session = {}, emailPassword = {}, apiKey } = {}) {
         appInfo: { appName: "demo", apiDomain: "http://localhost:3001",
             websiteDomain: "http://localhost:3000" },
         recipeList: [EmailPassword.init(emailPassword), JWT.init(), Multitenancy.init(),
+            ...(passwordless ? [Passwordless.init(passwordless)] : []),
             Session.init({ getTokenTransferMethod: () => "header", antiCsrf: "NONE", ...session })],
     });
 }
@@ -476,6 +478,71 @@ test("api keys", async () => {
     assert.equal(await supertokens.getUserCount(), 0);
 });
 
+// ---- passwordless
+
+// What was sent, and a configuration that keeps it.
+function outbox(flowType = "USER_INPUT_CODE_AND_MAGIC_LINK") {
+    const sent = [];
+    const keep = { override: (o) => ({ ...o,
+        sendEmail: async (mail) => void sent.push(mail), sendSms: async (sms) => void sent.push(sms) }) };
+    return { sent, passwordless: { contactMethod: "EMAIL_OR_PHONE", flowType,
+        emailDelivery: keep, smsDelivery: keep } };
+}
+
+test("passwordless codes", async () => {
+    await sdk(outbox());
+    const tenantId = "public", email = "a@example.com";
+    const code = await Passwordless.createCode({ tenantId, email });
+    assert.equal(code.status, "OK");
+    const { deviceId, preAuthSessionId } = code;
+    const more = await Passwordless.createNewCodeForDevice({ tenantId, deviceId });
+    assert.equal(more.preAuthSessionId, preAuthSessionId);
+    assert.equal((await Passwordless.createNewCodeForDevice(
+        { tenantId, deviceId, userInputCode: code.userInputCode })).status,
+    "USER_INPUT_CODE_ALREADY_USED_ERROR");
+    const typed = (userInputCode) => ({ tenantId, preAuthSessionId, deviceId, userInputCode });
+    assert.deepEqual(await Passwordless.consumeCode(typed("wrong")), {
+        status: "INCORRECT_USER_INPUT_CODE_ERROR", failedCodeInputAttemptCount: 1,
+        maximumCodeInputAttempts: 5 });
+    const checked = await Passwordless.checkCode(typed(code.userInputCode));
+    assert.deepEqual(checked.consumedDevice, { preAuthSessionId, failedCodeInputAttemptCount: 1, email });
+    const [device] = await Passwordless.listCodesByEmail({ tenantId, email });
+    assert.equal(device.codes.length, 2);
+    assert.deepEqual(await Passwordless.listCodesByDeviceId({ tenantId, deviceId }), device);
+    assert.deepEqual(await Passwordless.listCodesByPreAuthSessionId({ tenantId, preAuthSessionId }), device);
+    await Passwordless.revokeCode({ tenantId, codeId: more.codeId });
+    assert.equal((await Passwordless.listCodesByEmail({ tenantId, email }))[0].codes.length, 1);
+    const made = await Passwordless.consumeCode({ tenantId, preAuthSessionId, linkCode: code.linkCode });
+    assert.deepEqual([made.status, made.createdNewRecipeUser], ["OK", true]);
+    assert.equal(made.recipeUserId.getAsString(), made.user.id);
+    assert.equal(made.user.loginMethods[0].verified, true);
+    assert.equal((await Passwordless.consumeCode(typed(code.userInputCode))).status, "RESTART_FLOW_ERROR");
+    await Passwordless.createCode({ tenantId, email });
+    await Passwordless.revokeAllCodes({ tenantId, email });
+    assert.deepEqual(await Passwordless.listCodesByEmail({ tenantId, email }), []);
+    const again = await Passwordless.signInUp({ tenantId, email });
+    assert.deepEqual([again.createdNewRecipeUser, again.user.id], [false, made.user.id]);
+});
+
+test("passwordless users", async () => {
+    await sdk(outbox());
+    const tenantId = "public", phoneNumber = "+16502530000";
+    const { user, recipeUserId } = await Passwordless.signInUp({ tenantId, email: "a@example.com" });
+    const other = await Passwordless.signInUp({ tenantId, phoneNumber });
+    assert.deepEqual(other.user.phoneNumbers, [phoneNumber]);
+    assert.equal(other.user.loginMethods[0].verified, true);
+    const update = (change) => Passwordless.updateUser({ recipeUserId, ...change });
+    assert.equal((await update({ phoneNumber })).status, "PHONE_NUMBER_ALREADY_EXISTS_ERROR");
+    assert.equal((await update({ email: "b@example.com", phoneNumber: "+16502530001" })).status, "OK");
+    assert.equal((await update({ email: null })).status, "OK");
+    await assert.rejects(update({ phoneNumber: null }), /You cannot clear both email and phone number/);
+    const now = await supertokens.getUser(user.id);
+    assert.deepEqual([now.emails, now.phoneNumbers], [[], ["+16502530001"]]);
+    assert.equal((await Passwordless.updateUser({ recipeUserId: new RecipeUserId("nobody"),
+        email: "x@example.com" })).status, "UNKNOWN_USER_ID_ERROR");
+    assert.equal(await supertokens.getUserCount(["passwordless"]), 2);
+});
+
 // ---- an express application, driven the way a front end does
 
 const servers = [];
@@ -621,4 +688,37 @@ test("a password reset by the link of a mail", async () => {
     assert.equal((await change()).body.status, "RESET_PASSWORD_INVALID_TOKEN_ERROR");
     assert.equal((await b.sign("in", "a@example.com")).body.status, "WRONG_CREDENTIALS_ERROR");
     assert.equal((await b.sign("in", "a@example.com", "brandnew1")).body.status, "OK");
+});
+
+test("a front end with magic links and one-time codes", async () => {
+    const { sent, passwordless } = outbox();
+    const { browser } = await web({ passwordless });
+    for (const contact of [{ email: "a@example.com" }, { phoneNumber: "+16502530000" }]) {
+        const b = browser("header"), path = "/auth/signinup/code";
+        const { body: { status, deviceId, preAuthSessionId } } = await b.post(path, contact);
+        assert.equal(status, "OK");
+        assert.equal((await b.post(path + "/resend", { deviceId, preAuthSessionId })).body.status, "OK");
+        const [first, second] = sent.splice(0);
+        assert.deepEqual([first.preAuthSessionId, first.codeLifetime], [preAuthSessionId, 900000]);
+        const use = (proof) => b.post(path + "/consume", { preAuthSessionId, ...proof });
+        const wrong = (await use({ deviceId, userInputCode: "wrong" })).body;
+        assert.deepEqual([wrong.status, wrong.failedCodeInputAttemptCount],
+            ["INCORRECT_USER_INPUT_CODE_ERROR", 1]);
+        const up = (await use({ deviceId, userInputCode: second.userInputCode })).body;
+        assert.deepEqual([up.status, up.createdNewRecipeUser], ["OK", true]);
+        assert.deepEqual(await b.get("/me"), { status: 200, body: { id: up.user.id } });
+        assert.equal((await use({ linkCode: first.urlWithLinkCode.split("#")[1] })).body.status,
+            "RESTART_FLOW_ERROR");
+        const back = browser("header");
+        await back.post(path, contact);
+        const link = new URL(sent.splice(0)[0].urlWithLinkCode);
+        const again = (await back.post(path + "/consume", { linkCode: link.hash.slice(1),
+            preAuthSessionId: link.searchParams.get("preAuthSessionId") })).body;
+        assert.deepEqual([again.status, again.createdNewRecipeUser, again.user.id],
+            ["OK", false, up.user.id]);
+        assert.equal((await back.get("/strict")).status, 200);
+        const [[name, value]] = Object.entries(contact);
+        assert.equal((await b.get(`/auth/passwordless/${name.toLowerCase()}/exists?${name}=` +
+            encodeURIComponent(value))).body.exists, true);
+    }
 });

@@ -76,6 +76,22 @@ static void sha256_vector(void **state)
                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+/* RFC 4231, cases 2 and 6: the key of the latter is longer than a block. */
+static void hmac_vectors(void **state)
+{
+    (void)state;
+    uint8_t mac[SHA256_LEN];
+    hmac_sha256(STR("Jefe"), STR("what do ya want for nothing?"), mac);
+    assert_str(hex_encode(&arena, mac, sizeof(mac)),
+               "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    char large[131];
+    memset(large, 0xaa, sizeof(large));
+    hmac_sha256(str_make(large, sizeof(large)),
+                STR("Test Using Larger Than Block-Size Key - Hash Key First"), mac);
+    assert_str(hex_encode(&arena, mac, sizeof(mac)),
+               "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
 static void key_survives_its_text(void **state)
 {
     (void)state;
@@ -229,6 +245,7 @@ int main(void)
         cmocka_unit_test(base64_vectors),
         cmocka_unit_test(base64_refuses),
         cmocka_unit_test(sha256_vector),
+        cmocka_unit_test(hmac_vectors),
         cmocka_unit_test(key_survives_its_text),
         cmocka_unit_test(key_text_is_checked),
         cmocka_unit_test(token_forms),
