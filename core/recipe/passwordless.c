@@ -41,6 +41,7 @@ int64_t passwordless_lifetime(const struct ctx *c)
 int pl_decode(struct ctx *c, const char *field, bool url, struct str text, struct str *bytes)
 {
     const char *foreign = url ? "+/" : "-_"; /* base64_decode() takes either alphabet */
+    *bytes = STR("");
     if (str_find(text, foreign[0]) < 0 && str_find(text, foreign[1]) < 0 &&
         base64_decode(c->arena, text, bytes))
         return RC_OK;
