@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core import Core
+from core import BUILD, PLUGINS, Core
 from servers import wait_for
 
 EMAIL, PHONE = "a@example.com", "+16502530000"
@@ -688,6 +688,96 @@ def test_external_ids(lite):
     sign_in(app, "new@example.com").ok()
     assert db.execute("SELECT user_id, email FROM st_email_verified WHERE email <> ?",
                       (EMAIL,)).fetchall() == [("ext", "new@example.com")]
+
+
+# ---- lost answers of the database
+
+class Faults:
+    """An app on SQLite whose plugin fails when it is told to; see tests/plugins/inject."""
+
+    def __init__(self, core, rules):
+        self.rules, self.app, self.count = rules, core.app(), 0
+
+    def next(self, rule):
+        self.count += 1  # a file that has changed is read anew
+        with open(self.rules + ".new", "w", encoding="utf-8") as f:
+            f.write(rule + "\n" * self.count)
+        os.rename(self.rules + ".new", self.rules)
+        return self.app
+
+
+@pytest.fixture
+def faults(tmp_path):
+    rules = str(tmp_path / "rules")
+    env = {"STK_INJECT_TARGET": os.path.join(PLUGINS, "sqlite.so"), "STK_INJECT_RULES": rules}
+    with Core(env=env, storage_plugin=os.path.join(BUILD, "tests", "plugins", "inject.so"),
+              inject_path=str(tmp_path / "faults.db")) as core:
+        yield Faults(core, rules)
+
+
+UNKNOWN = "The database was lost while the code was used. Ask for a new code"
+
+
+def test_a_code_that_may_have_been_made(faults):
+    for rule in ("UNCERTAIN 1 applied", "UNCERTAIN 1", "RETRY 3"):
+        code = new(faults.next("exec:pl_code_insert " + rule)).ok()
+        assert [d["preAuthSessionId"] for d in devices(faults.app)] == [code["preAuthSessionId"]]
+        more = new(faults.next(f"exec:pl_code_insert {rule}"), deviceId=code["deviceId"]).ok()
+        for each in (code, more):
+            check(faults.app, typed(each)).ok()
+        app = faults.next("exec:pl_codes_delete " + rule)
+        app.post(CODES + "/remove", {"email": EMAIL}).ok()
+        assert devices(app) == []
+
+
+def test_a_sign_up_that_may_have_been_done(faults):
+    for n, rule in enumerate(("UNCERTAIN 1 applied", "UNCERTAIN 2", "RETRY 3")):
+        for proof in (typed, link):
+            code = new(faults.app, f"{proof.__name__}{n}@example.com").ok()
+            app = faults.next("exec:user_insert " + rule)
+            got = consume(app, proof(code)).ok()
+            assert got["createdNewUser"] is True
+            assert app.get("/user/id", {"userId": got["user"]["id"]}).ok()["user"] == got["user"]
+            consume(app, proof(code)).is_status("RESTART_FLOW_ERROR")
+    assert faults.app.get("/users/count").ok()["count"] == 6
+
+
+def test_a_sign_in_that_may_have_been_done(faults):
+    user = sign_in(faults.app).ok()["user"]
+    # done, but by whom?  Never a second success
+    code = new(faults.app).ok()
+    app = faults.next("exec:pl_devices_delete UNCERTAIN 1 applied")
+    consume(app, link(code)).is_error(503, UNKNOWN)
+    consume(app, link(code)).is_status("RESTART_FLOW_ERROR")
+    # not done: again
+    code = new(faults.app).ok()
+    app = faults.next("exec:pl_devices_delete UNCERTAIN 1")
+    assert consume(app, link(code)).ok()["user"] == user
+
+
+def test_a_try_that_may_have_been_counted(faults):
+    code = new(faults.app).ok()
+    app = faults.next("exec:pl_device_fail UNCERTAIN 1 applied")
+    consume(app, typed(code, "wrong")).is_error(503, UNKNOWN)
+    assert devices(app)[0]["failedCodeInputAttemptCount"] == 1
+    app = faults.next("exec:pl_device_fail UNCERTAIN 1")
+    assert consume(app, typed(code, "wrong")).json["failedCodeInputAttemptCount"] == 2
+    app = faults.next("exec:pl_device_fail UNCERTAIN 1 applied")
+    check(app, typed(code)).ok()  # which changes nothing
+    for _ in range(2):
+        consume(app, typed(code, "wrong")).is_status("INCORRECT_USER_INPUT_CODE_ERROR")
+    app = faults.next("exec:pl_devices_delete UNCERTAIN 1 applied")
+    consume(app, typed(code, "wrong")).is_status("RESTART_FLOW_ERROR")
+    assert devices(app) == []
+
+
+def test_a_change_that_may_have_been_made(faults):
+    user = sign_in(faults.app).ok()["user"]
+    for n, rule in enumerate(("UNCERTAIN 1 applied", "UNCERTAIN 1", "RETRY 3")):
+        app = faults.next("exec:login_phone " + rule)
+        update(app, user["id"], phoneNumber=f"+1650253000{n}").ok()
+        now = get_user(app, {"userId": user["id"]}).ok()["user"]
+        assert now["phoneNumbers"] == [f"+1650253000{n}"]
 
 
 # ---- expiry
