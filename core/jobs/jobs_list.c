@@ -8,9 +8,10 @@
 #include "recipe/multitenancy.h"
 #include "storage/tenant.h"
 #include "store/emailpassword.h"
+#include "store/emailverification.h"
 #include "store/session.h"
 
-enum { RESET_ROWS = 1000 };
+enum { TOKEN_ROWS = 1000 };
 
 static int expire_sessions(struct job_run *r)
 {
@@ -25,9 +26,20 @@ static int expire_sessions(struct job_run *r)
 
 static int expire_reset_tokens(struct job_run *r)
 {
-    uint64_t n = RESET_ROWS;
-    while (n >= RESET_ROWS && job_go_on(r)) {
+    uint64_t n = TOKEN_ROWS;
+    while (n >= TOKEN_ROWS && job_go_on(r)) {
         int rc = reset_tokens_expire(r->ctx, r->storage, clock_ms(), &n);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
+static int expire_verification_tokens(struct job_run *r)
+{
+    uint64_t n = TOKEN_ROWS;
+    while (n >= TOKEN_ROWS && job_go_on(r)) {
+        int rc = verification_tokens_expire(r->ctx, r->storage, clock_ms(), &n);
         if (rc != RC_OK)
             return rc;
     }
@@ -60,6 +72,7 @@ static int sweep(struct job_run *r)
 const struct job jobs_list[] = {
     {"expire_sessions", 12 * HOUR_MS, true, expire_sessions},
     {"expire_password_reset_tokens", HOUR_MS, true, expire_reset_tokens},
+    {"expire_email_verification_tokens", HOUR_MS, true, expire_verification_tokens},
     {"expire_signing_keys", 24 * HOUR_MS, true, expire_signing_keys},
     {"sweep_deleted_tenants", HOUR_MS / 120, false, sweep},
     {0},

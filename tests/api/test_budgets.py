@@ -109,7 +109,7 @@ def test_sign_in_of_a_user_not_seen_lately(meter, cold):
 
 
 def test_update(meter, user):
-    meter.costs(meter.update(user, email="b@example.com"), 3, 11)
+    meter.costs(meter.update(user, email="b@example.com"), 3, 12)
     meter.costs(meter.update(user, password="newpass12"), 3, 11)
     meter.costs(meter.update("nobody", email="c@example.com"), 1, 5, "UNKNOWN_USER_ID_ERROR")
 
@@ -120,6 +120,19 @@ def test_password_reset(meter, user):
     body = {"method": "token", "token": made["token"]}
     meter.costs(meter.app.post(path + "/consume", body), 2, 7)
     meter.costs(meter.app.post(path + "/consume", body), 1, 1, "RESET_PASSWORD_INVALID_TOKEN_ERROR")
+
+
+def test_email_verification(meter, user):
+    path = "/recipe/user/email/verify"
+    body = {"userId": user, "email": "a@example.com"}
+    made = meter.costs(meter.app.post(path + "/token", body), 2, 3)
+    token = {"method": "token", "token": made["token"]}
+    meter.costs(meter.app.post(path, token), 3, 12)
+    meter.costs(meter.app.post(path, token), 1, 1, "EMAIL_VERIFICATION_INVALID_TOKEN_ERROR")
+    meter.costs(meter.app.post(path + "/token", body), 1, 1, "EMAIL_ALREADY_VERIFIED_ERROR")
+    meter.costs(meter.app.get(path, body), 1, 1)
+    meter.costs(meter.app.post(path + "/remove", body), 2, 9)
+    meter.costs(meter.app.post(path + "/token/remove", body), 1, 1)
 
 
 def test_import(meter):
@@ -232,7 +245,7 @@ def test_lookups(meter, user):
 
 def test_user_remove(meter, user):
     meter.session(user).ok()
-    meter.costs(meter.app.post("/user/remove", {"userId": user}), 3, 20)
+    meter.costs(meter.app.post("/user/remove", {"userId": user}), 3, 22)
     meter.costs(meter.app.post("/user/remove", {"userId": user}), 1, 5)
 
 
@@ -243,6 +256,6 @@ def test_tenants(meter, user):
     meter.costs(app.put(path + "/v2", {"tenantId": "t"}), 4, 8)
     meter.costs(app.tenant("t").get(path + "/v2"), 0, 0)
     meter.costs(app.tenant("t").post(path + "/user", {"recipeUserId": user}), 3, 13)
-    meter.costs(app.tenant("t").post(path + "/user/remove", {"recipeUserId": user}), 3, 14)
+    meter.costs(app.tenant("t").post(path + "/user/remove", {"recipeUserId": user}), 3, 15)
     # the tenant of a request is found in memory
     meter.costs(meter.sign_up("b@example.com", app=app.tenant("t")), 1, 7)
