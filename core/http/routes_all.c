@@ -10,9 +10,9 @@ struct routes *routes_all(void)
         emailverification_routes,
         jwt_routes,
         multitenancy_routes,
-
         multitenancy_user_routes,
         session_routes,
+        thirdparty_routes,
         users_routes,
     };
     return routes_new(tables, sizeof(tables) / sizeof(tables[0]));

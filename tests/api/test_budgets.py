@@ -135,6 +135,26 @@ def test_email_verification(meter, user):
     meter.costs(meter.app.post(path + "/token/remove", body), 1, 1)
 
 
+def sign_in_up(app, user_id="g-1", email="a@example.com", verified=False):
+    return app.post("/recipe/signinup", {
+        "thirdPartyId": "google", "thirdPartyUserId": user_id,
+        "email": {"id": email, "isVerified": verified}})
+
+
+def test_third_party(meter, cold):
+    app = meter.app
+    meter.costs(sign_in_up(app), 2, 9)
+    meter.costs(sign_in_up(app), 1, 2)
+    meter.costs(sign_in_up(app, email="b@example.com"), 3, 9)
+    meter.costs(sign_in_up(app, email="b@example.com", verified=True), 3, 10)
+    meter.costs(sign_in_up(app, email="b@example.com", verified=True), 1, 2)
+    meter.costs(sign_in_up(app, "g-2", verified=True), 2, 10)
+    meter.costs(sign_in_up(cold(), email="b@example.com"), 2, 3)
+    account = {"thirdPartyId": "google", "thirdPartyUserId": "g-1"}
+    meter.costs(app.get("/recipe/user", account, rid="thirdparty"), 2, 4)
+    meter.costs(app.get("/recipe/users/by-email", {"email": "b@example.com"}), 2, 4)
+
+
 def test_import(meter):
     body = {"email": "i@example.com", "passwordHash": HASH, "hashingAlgorithm": "bcrypt"}
     meter.costs(meter.app.post("/recipe/user/passwordhash/import", body), 1, 6)
