@@ -69,6 +69,7 @@ extern const struct route emailverification_routes[];
 extern const struct route session_routes[];
 extern const struct route jwt_routes[];
 extern const struct route multitenancy_routes[];
+extern const struct route multitenancy_provider_routes[];
 extern const struct route multitenancy_user_routes[];
 extern const struct route thirdparty_routes[];
 extern const struct route users_routes[];

@@ -10,6 +10,7 @@ struct routes *routes_all(void)
         emailverification_routes,
         jwt_routes,
         multitenancy_routes,
+        multitenancy_provider_routes,
         multitenancy_user_routes,
         session_routes,
         thirdparty_routes,

@@ -277,5 +277,9 @@ def test_tenants(meter, user):
     meter.costs(app.tenant("t").get(path + "/v2"), 0, 0)
     meter.costs(app.tenant("t").post(path + "/user", {"recipeUserId": user}), 3, 13)
     meter.costs(app.tenant("t").post(path + "/user/remove", {"recipeUserId": user}), 3, 15)
+    provider = {"config": {"thirdPartyId": "google", "name": "Google"}}
+    meter.costs(app.put("/recipe/multitenancy/config/thirdparty", provider), 4, 8)
+    meter.costs(app.put("/recipe/multitenancy/config/thirdparty", provider), 1, 1)
+    meter.costs(app.post("/recipe/multitenancy/config/thirdparty/remove", provider["config"]), 4, 8)
     # the tenant of a request is found in memory
     meter.costs(meter.sign_up("b@example.com", app=app.tenant("t")), 1, 7)
