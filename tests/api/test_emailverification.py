@@ -3,6 +3,7 @@
 exactly what was verified, whatever happens to their emails and ids."""
 
 import json
+import uuid
 
 import pytest
 
@@ -68,6 +69,11 @@ def update_email(app, user_id, email):
 @pytest.fixture
 def database(core, storage, app):
     return Database(core, storage, app)
+
+
+@pytest.fixture
+def database_uri(postgres):
+    return postgres.create_database("db_" + uuid.uuid4().hex)
 
 
 # ---- tokens
@@ -303,6 +309,27 @@ def test_tenants(app, database):
         reply.is_error(403, FORBIDDEN)
     assert unverify(t1.at(cdi="4.0"), user["id"]).ok()
     assert not is_verified(t1.at(cdi="4.0"), user["id"])
+
+
+def test_a_tenant_in_another_database(database_uri):
+    with Core() as core:
+        app = core.app()
+        app.put("/recipe/multitenancy/tenant/v2", {
+            "tenantId": "far", "coreConfig": {"postgresql_connection_uri": database_uri}}).ok()
+        far = app.tenant("far")
+        user, near = sign_up(far), sign_up(app)
+        verify_email(far, user["id"])
+        verify_email(app, near["id"])
+        far_user = far.post("/recipe/signin", {"email": A, "password": "secret12"}).ok()["user"]
+        assert far_user["loginMethods"][0]["verified"]
+        # calls for the app find the database that knows the user
+        assert is_verified(app, user["id"]) and is_verified(app, near["id"])
+        unverify(app, user["id"]).ok()
+        assert not is_verified(app, user["id"]) and is_verified(app, near["id"])
+        assert app.get("/user/id", {"userId": user["id"]}).ok()["user"] == user
+        # nobody's ids are kept with the app
+        verify_email(app, "nobody")
+        assert is_verified(app, "nobody")
 
 
 def test_leaving_a_tenant_takes_its_tokens(app, database):
