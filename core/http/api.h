@@ -65,10 +65,13 @@ struct route {
 /* Each api file exports its table, ended by a NULL path. */
 extern const struct route core_routes[];
 extern const struct route emailpassword_routes[];
+extern const struct route emailverification_routes[];
 extern const struct route session_routes[];
 extern const struct route jwt_routes[];
 extern const struct route multitenancy_routes[];
+extern const struct route multitenancy_provider_routes[];
 extern const struct route multitenancy_user_routes[];
+extern const struct route thirdparty_routes[];
 extern const struct route users_routes[];
 extern const struct route passwordless_routes[];
 

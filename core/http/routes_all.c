@@ -5,8 +5,17 @@
 struct routes *routes_all(void)
 {
     static const struct route *const tables[] = {
-        core_routes,         emailpassword_routes,     session_routes, jwt_routes,
-        multitenancy_routes, multitenancy_user_routes, users_routes,   passwordless_routes,
+        core_routes,
+        emailpassword_routes,
+        emailverification_routes,
+        jwt_routes,
+        multitenancy_routes,
+        multitenancy_provider_routes,
+        multitenancy_user_routes,
+        passwordless_routes,
+        session_routes,
+        thirdparty_routes,
+        users_routes,
     };
     return routes_new(tables, sizeof(tables) / sizeof(tables[0]));
 }

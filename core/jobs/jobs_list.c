@@ -9,9 +9,10 @@
 #include "recipe/passwordless.h"
 #include "storage/tenant.h"
 #include "store/emailpassword.h"
+#include "store/emailverification.h"
 #include "store/session.h"
 
-enum { RESET_ROWS = 1000 };
+enum { TOKEN_ROWS = 1000 };
 
 static int expire_sessions(struct job_run *r)
 {
@@ -26,8 +27,8 @@ static int expire_sessions(struct job_run *r)
 
 static int expire_reset_tokens(struct job_run *r)
 {
-    uint64_t n = RESET_ROWS;
-    while (n >= RESET_ROWS && job_go_on(r)) {
+    uint64_t n = TOKEN_ROWS;
+    while (n >= TOKEN_ROWS && job_go_on(r)) {
         int rc = reset_tokens_expire(r->ctx, r->storage, clock_ms(), &n);
         if (rc != RC_OK)
             return rc;
@@ -42,6 +43,17 @@ static int expire_passwordless(struct job_run *r)
     passwordless_expiry(r->ctx, &expiry);
     while (more && job_go_on(r)) {
         int rc = passwordless_expire(r->ctx, r->storage, &expiry, &more);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
+static int expire_verification_tokens(struct job_run *r)
+{
+    uint64_t n = TOKEN_ROWS;
+    while (n >= TOKEN_ROWS && job_go_on(r)) {
+        int rc = verification_tokens_expire(r->ctx, r->storage, clock_ms(), &n);
         if (rc != RC_OK)
             return rc;
     }
@@ -75,6 +87,7 @@ const struct job jobs_list[] = {
     {"expire_sessions", 12 * HOUR_MS, true, expire_sessions},
     {"expire_password_reset_tokens", HOUR_MS, true, expire_reset_tokens},
     {"expire_passwordless_devices", HOUR_MS, true, expire_passwordless},
+    {"expire_email_verification_tokens", HOUR_MS, true, expire_verification_tokens},
     {"expire_signing_keys", 24 * HOUR_MS, true, expire_signing_keys},
     {"sweep_deleted_tenants", HOUR_MS / 120, false, sweep},
     {0},

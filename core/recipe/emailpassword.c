@@ -16,14 +16,7 @@ static const struct settings *hashing(const struct ctx *c)
 
 int emailpassword_allowed(struct ctx *c)
 {
-    if (c->cdi >= CDI(5, 1))
-        return RC_OK;
-    struct tenant_recipes r;
-    tenant_recipes_parse(c->arena, c->tenant->recipe_config, &r);
-    bool factor = !r.first_factors ||
-                  (c->cdi >= CDI(5, 0) ? json_array_size(r.first_factors) > 0
-                                       : tenant_has_factor(r.first_factors, "emailpassword"));
-    if (r.emailpassword && factor)
+    if (tenant_allows(c, TENANT_EMAILPASSWORD))
         return RC_OK;
     return ctx_fail(c, FAIL_FORBIDDEN, "Email password login not enabled for tenant");
 }
@@ -52,27 +45,6 @@ int emailpassword_sign_up(struct ctx *c, struct str email, struct str password, 
 
 /* ---- signing in */
 
-/* The rest of a user whose account is linked, together with its last-active
- * mark: one round trip. */
-static int load_and_mark(struct ctx *c, struct user *user)
-{
-    const struct tenant *t = c->tenant;
-    struct str id = user->id;
-    struct batch b;
-    struct users_calls calls;
-    batch_init(&b, c);
-    batch_users(&b, t->app_id, &id, 1, false, &calls);
-    bool marked = active_add(c, t->storage, &b, id);
-    int rc =
-        marked ? storage_write(c, t->storage, &b, NULL, NULL) : storage_read(c, t->storage, &b);
-    if (rc != RC_OK)
-        return rc;
-    if (marked)
-        active_noted(c, id);
-    users_calls_take(c->arena, &calls, user);
-    return RC_OK;
-}
-
 int emailpassword_sign_in(struct ctx *c, struct str email, struct str password, struct user *user,
                           const struct login_method **method)
 {
@@ -95,7 +67,7 @@ int emailpassword_sign_in(struct ctx *c, struct str email, struct str password, 
     if (!match)
         return EMAILPASSWORD_WRONG_CREDENTIALS;
     if (!whole)
-        rc = load_and_mark(c, user);
+        rc = users_load_and_mark(c, user);
     if (rc != RC_OK)
         return rc;
     *method = user_method(user, m->recipe_user_id);
@@ -174,20 +146,7 @@ int emailpassword_update(struct ctx *c, struct str id, struct str email, struct 
 
 int emailpassword_by_id(struct ctx *c, struct str id, struct user *user)
 {
-    struct users_found found;
-    int rc = users_find_in_app(c, id, &found);
-    if (rc != RC_OK)
-        return rc;
-    struct login_method *m = user_method(&found.ref.user, found.ref.recipe_user_id);
-    if (!m || m->recipe != MASK_EMAILPASSWORD)
-        return USERS_UNKNOWN;
-    *user = (struct user){.id = m->recipe_user_id,
-                          .external_id = m->external_id,
-                          .is_primary = found.ref.user.is_primary,
-                          .time_joined = m->time_joined,
-                          .methods = m,
-                          .nmethods = 1};
-    return RC_OK;
+    return users_method_by_id(c, id, MASK_EMAILPASSWORD, user);
 }
 
 int emailpassword_by_email(struct ctx *c, struct str email, struct user *user)

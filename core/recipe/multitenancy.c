@@ -9,6 +9,7 @@
 #include "core.h"
 
 #include "recipe/app_keys.h"
+#include "recipe/multitenancy_providers.h"
 #include "recipe/multitenancy_sweep.h"
 #include "storage/storages.h"
 #include "store/multitenancy.h"
@@ -191,6 +192,10 @@ static int make_row(struct ctx *c, struct put *p)
     else
         tenant_recipes_parse(c->arena, old.recipe_config, &r);
     if (tenant_recipes_apply(c, change, &r) != RC_OK)
+        return RC_FAIL;
+    if (change->provider && fresh) /* deleted a moment ago */
+        return tenant_unknown(c, change->cud, change->app_id, change->tenant_id);
+    if (change->provider && providers_apply(c, change->provider, &r) != RC_OK)
         return RC_FAIL;
     const json_t *stored =
         json_own(c->arena, json_object_parse(fresh ? STR("{}") : old.core_config));

@@ -22,6 +22,12 @@ void tenant_recipes_parse(struct arena *a, struct str text, struct tenant_recipe
  * where the database is, and what the table of settings says of it. */
 bool tenant_key_protected(const char *key);
 bool tenant_has_factor(const json_t *factors, const char *name);
+/* Whether users may sign in to c->tenant with the recipe.  From CDI 5.1 on that is
+ * the SDK's business. */
+enum tenant_recipe { TENANT_EMAILPASSWORD, TENANT_THIRDPARTY, TENANT_PASSWORDLESS };
+bool tenant_allows(struct ctx *c, enum tenant_recipe recipe);
+
+struct provider_change; /* multitenancy_providers.h */
 
 enum tri { TRI_UNSET = -1, TRI_FALSE = 0, TRI_TRUE = 1 };
 
@@ -34,6 +40,7 @@ struct tenant_change {
     enum tri emailpassword, thirdparty, passwordless; /* not in v2 */
     bool has_first_factors, has_required_secondary_factors;
     json_t *first_factors, *required_secondary_factors; /* NULL: null */
+    struct provider_change *provider;                   /* of a tenant that exists; NULL: none */
 };
 
 /* Applies the change to r as the CDI version says; RC_FAIL with a 400. */

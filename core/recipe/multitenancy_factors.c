@@ -13,9 +13,10 @@ static const struct {
     const char *text;
     const char *factors[5];
 } recipes[RECIPES] = {
-    {"emailPassword", {"emailpassword"}},
-    {"thirdParty", {"thirdparty"}},
-    {"passwordless", {"otp-phone", "otp-email", "link-phone", "link-email"}},
+    [TENANT_EMAILPASSWORD] = {"emailPassword", {"emailpassword"}},
+    [TENANT_THIRDPARTY] = {"thirdParty", {"thirdparty"}},
+    [TENANT_PASSWORDLESS] = {"passwordless",
+                             {"otp-phone", "otp-email", "link-phone", "link-email"}},
 };
 
 static bool *flag(struct tenant_recipes *r, int recipe)
@@ -47,6 +48,20 @@ static bool has_any_factor(const json_t *factors, int recipe)
         if (tenant_has_factor(factors, recipes[recipe].factors[i]))
             return true;
     return false;
+}
+
+bool tenant_allows(struct ctx *c, enum tenant_recipe recipe)
+{
+    if (c->cdi >= CDI(5, 1))
+        return true;
+    struct tenant_recipes r;
+    tenant_recipes_parse(c->arena, c->tenant->recipe_config, &r);
+    if (!*flag(&r, recipe))
+        return false;
+    if (!r.first_factors)
+        return true;
+    return c->cdi >= CDI(5, 0) ? json_array_size(r.first_factors) > 0
+                               : has_any_factor(r.first_factors, recipe);
 }
 
 static void add_factors(json_t *factors, int recipe)

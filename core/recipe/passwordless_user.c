@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "recipe/passwordless_internal.h"
 #include "recipe/users_internal.h"
+#include "store/emailverification.h"
 
 /* ---- looking up, as before accounts could be linked */
 
@@ -133,7 +134,7 @@ static void forget_codes(struct batch *b, const struct update *x)
 static bool as_seen(const struct login_method *m, const struct login_method *seen)
 {
     if (!same(m->email, seen->email) || !same(m->phone, seen->phone) ||
-        m->ntenants != seen->ntenants)
+        m->ntenants != seen->ntenants || !str_eq(login_outer_id(m), login_outer_id(seen)))
         return false;
     for (size_t i = 0; i < m->ntenants; i++)
         if (!str_eq(m->tenants[i], seen->tenants[i]))
@@ -151,6 +152,9 @@ static int update(struct txn *t, void *arg)
     struct user u;
     batch_init(&b, c);
     forget_codes(&b, x);
+    const stk_call *known = NULL; /* the new email, as verified before */
+    if (x->change->email_given && x->change->email.p)
+        known = batch_email_verified_get(&b, x->app_id, login_outer_id(x->seen), x->change->email);
     batch_users(&b, x->app_id, &x->user_id, 1, true, &calls);
     int rc = txn_exec(t, &b);
     if (rc != RC_OK)
@@ -169,7 +173,8 @@ static int update(struct txn *t, void *arg)
     if (u.is_primary && (rc = move_reservations(t, x, &u, m, &now, &b)) != RC_OK)
         return rc;
     if (email)
-        batch_login_email(&b, x->app_id, m, now.email, !now.email.p, time);
+        batch_login_email(&b, x->app_id, m, now.email,
+                          !now.email.p || (known && call_rows(known) > 0), time);
     if (phone)
         batch_login_phone(&b, x->app_id, m, now.phone, time);
     batch_user_touch(&b, x->app_id, u.id);

@@ -8,6 +8,7 @@
 #include "recipe/active.h"
 #include "recipe/users_internal.h"
 #include "storage/tenant.h"
+#include "store/emailverification.h"
 #include "store/multitenancy.h"
 
 #include <stdlib.h>
@@ -45,6 +46,39 @@ int users_find_in_tenant(struct ctx *c, struct str id, struct users_found *found
     if (rc != RC_OK)
         return rc;
     return found->ref.user.id.p ? RC_OK : USERS_UNKNOWN;
+}
+
+int users_method_by_id(struct ctx *c, struct str id, enum recipe_mask recipe, struct user *user)
+{
+    struct users_found found;
+    int rc = users_find_in_app(c, id, &found);
+    if (rc != RC_OK)
+        return rc;
+    struct login_method *m = user_method(&found.ref.user, found.ref.recipe_user_id);
+    if (!m || m->recipe != recipe)
+        return USERS_UNKNOWN;
+    *user = (struct user){.id = m->recipe_user_id,
+                          .external_id = m->external_id,
+                          .is_primary = found.ref.user.is_primary,
+                          .time_joined = m->time_joined,
+                          .methods = m,
+                          .nmethods = 1};
+    return RC_OK;
+}
+
+int users_home(struct ctx *c, struct str id, struct storage **s)
+{
+    struct storage **list;
+    struct users_found found;
+    size_t n;
+    int rc = tenant_app_storages(c, c->tenant->app, &list, &n);
+    *s = c->tenant->app->storage;
+    if (rc != RC_OK || n == 1)
+        return rc;
+    rc = users_find_in_app(c, id, &found);
+    if (rc == RC_OK)
+        *s = found.storage;
+    return rc == USERS_UNKNOWN ? RC_OK : rc;
 }
 
 /* ---- page tokens: base64 of "user id;time joined" of the page's first user */
@@ -235,6 +269,8 @@ static int create_once(struct ctx *c, struct login_method *m, bool seen)
     batch_init(&b, c);
     batch_tenant_active(&b, t->app_id, t->tenant_id);
     batch_user_create(&b, t->app_id, m, &counts);
+    if (m->verified && m->email.p)
+        batch_email_verified(&b, t->app_id, m->recipe_user_id, m->email);
     bool marked = seen && active_add(c, t->storage, &b, m->user_id);
     batch_user_counts(&b, t->app_id, &counts);
     int rc = storage_write(c, t->storage, &b, created, &w);
@@ -245,6 +281,25 @@ static int create_once(struct ctx *c, struct login_method *m, bool seen)
     if (rc == RC_OK && marked)
         active_noted(c, m->user_id);
     return rc;
+}
+
+int users_load_and_mark(struct ctx *c, struct user *user)
+{
+    const struct tenant *t = c->tenant;
+    struct str id = user->id;
+    struct batch b;
+    struct users_calls calls;
+    batch_init(&b, c);
+    batch_users(&b, t->app_id, &id, 1, false, &calls);
+    bool marked = active_add(c, t->storage, &b, id);
+    int rc =
+        marked ? storage_write(c, t->storage, &b, NULL, NULL) : storage_read(c, t->storage, &b);
+    if (rc != RC_OK)
+        return rc;
+    if (marked)
+        active_noted(c, id);
+    users_calls_take(c->arena, &calls, user);
+    return RC_OK;
 }
 
 int users_create(struct ctx *c, struct login_method *m, bool seen, struct user *user)

@@ -31,6 +31,14 @@ int users_find_in_app(struct ctx *c, struct str id, struct users_found *found);
 /* In the storage of c->tenant. */
 int users_find_in_tenant(struct ctx *c, struct str id, struct users_found *found);
 
+/* Over the app: the user as it was known before accounts could be linked, with
+ * just this login method, which must be of the recipe.  USERS_UNKNOWN. */
+int users_method_by_id(struct ctx *c, struct str id, enum recipe_mask recipe, struct user *user);
+/* The storage in which a call for the app keeps what is filed under the id: the
+ * one that knows the user, else the app's own.  Without a read where the app has
+ * just one. */
+int users_home(struct ctx *c, struct str id, struct storage **s);
+
 /* ---- lists, in c->tenant */
 
 enum { USERS_PAGE_MAX = 1000 };
@@ -57,16 +65,23 @@ int users_count_all(struct ctx *c, bool app, int64_t recipes, bool no_recipe, in
 /* ---- changes */
 
 /* A new user with one login method in c->tenant: recipe, time_joined, and the
- * account are set; ids and tenant are filled in here.  seen: the user is marked
- * active, in the same round trip where that is possible.  USERS_EMAIL_EXISTS and
- * so on. */
+ * account are set; ids and tenant are filled in here.  Where `verified` is set the
+ * email counts as verified from then on.  seen: the user is marked active, in the
+ * same round trip where that is possible.  USERS_EMAIL_EXISTS and so on. */
 int users_create(struct ctx *c, struct login_method *m, bool seen, struct user *user);
 
+/* The whole of a user who signs in in c->tenant, of which the id is known,
+ * together with its last-active mark: one round trip. */
+int users_load_and_mark(struct ctx *c, struct user *user);
+
 /* Sets email and password hash (each if present) of a login method of the
- * recipe.  USERS_UNKNOWN, USERS_EMAIL_EXISTS, USERS_CHANGE_NOT_ALLOWED. */
+ * recipe.  A new email is verified if it was verified for this id before.
+ * USERS_UNKNOWN, USERS_EMAIL_EXISTS, USERS_CHANGE_NOT_ALLOWED. */
 struct users_change {
     enum recipe_mask recipe;
     struct str email, password_hash;
+    bool verified;      /* the email, which must be given, counts as verified */
+    struct user *after; /* out: the user as it is then; may be NULL */
 };
 int users_update(struct ctx *c, const struct users_found *found, const struct users_change *change);
 

@@ -7,6 +7,7 @@
 #include "recipe/active.h"
 #include "recipe/users_internal.h"
 #include "storage/tenant.h"
+#include "store/emailverification.h"
 #include "store/passwordless.h"
 
 struct user users_without(struct arena *a, const struct user *u, const struct login_method *gone)
@@ -39,6 +40,7 @@ bool users_same_methods(const struct user *a, const struct user *b)
 
 struct update {
     struct str app_id, user_id, recipe_user_id;
+    struct str outer_id; /* under which it is kept what is verified */
     const struct users_change *change;
     struct login_witness witness;
 };
@@ -73,34 +75,67 @@ static int reserve_email(struct txn *t, const struct update *x, const struct use
     return RC_OK;
 }
 
+/* Locks and reads the user; *verified: the email that it is to have is. */
+static int lock(struct txn *t, const struct update *x, struct user *u, struct login_method **m,
+                bool *verified)
+{
+    struct ctx *c = txn_ctx(t);
+    struct batch b;
+    struct users_calls calls;
+    const stk_call *row = NULL;
+    batch_init(&b, c);
+    batch_users(&b, x->app_id, &x->user_id, 1, true, &calls);
+    if (x->change->email.p)
+        row = batch_email_verified_get(&b, x->app_id, x->outer_id, x->change->email);
+    int rc = txn_exec(t, &b);
+    if (rc != RC_OK)
+        return rc;
+    users_calls_take(c->arena, &calls, u);
+    *m = user_method(u, x->recipe_user_id);
+    *verified = row && call_rows(row) > 0;
+    return u->id.p && *m && str_eq(login_outer_id(*m), x->outer_id) ? RC_OK : USERS_MOVED;
+}
+
+static void write_email(const struct update *x, struct batch *b, const struct login_method *m,
+                        bool verified)
+{
+    struct str email = x->change->email;
+    if (x->change->verified && !verified)
+        batch_email_verified(b, x->app_id, x->outer_id, email);
+    verified = verified || x->change->verified;
+    if (!m->email.p || !str_eq(email, m->email))
+        batch_login_email(b, x->app_id, m, email, verified, clock_ms());
+    else if (verified != m->verified)
+        batch_login_verified(b, x->app_id, m, verified, clock_ms());
+}
+
 static int update(struct txn *t, void *arg)
 {
     struct update *x = arg;
     struct ctx *c = txn_ctx(t);
-    int64_t now = clock_ms();
     struct batch b;
-    struct users_calls calls;
     struct user u;
-    batch_init(&b, c);
-    batch_users(&b, x->app_id, &x->user_id, 1, true, &calls);
-    int rc = txn_exec(t, &b);
+    struct login_method *m;
+    bool verified;
+    int rc = lock(t, x, &u, &m, &verified);
     if (rc != RC_OK)
         return rc;
-    users_calls_take(c->arena, &calls, &u);
-    const struct login_method *m = user_method(&u, x->recipe_user_id);
-    if (!u.id.p || !m)
-        return USERS_MOVED;
     batch_init(&b, c);
-    bool email = x->change->email.p && !str_eq(x->change->email, m->email);
-    if (email && u.is_primary)
+    if (x->change->email.p && !str_eq(x->change->email, m->email) && u.is_primary)
         rc = reserve_email(t, x, &u, m, &b);
     if (rc != RC_OK)
         return rc;
-    if (email)
-        batch_login_email(&b, x->app_id, m, x->change->email, false, now);
+    if (x->change->email.p)
+        write_email(x, &b, m, verified);
     if (x->change->password_hash.p)
-        batch_login_password(&b, x->app_id, m, x->change->password_hash, now);
+        batch_login_password(&b, x->app_id, m, x->change->password_hash, clock_ms());
     batch_user_touch(&b, x->app_id, u.id);
+    if (x->change->email.p) {
+        m->email = x->change->email;
+        m->verified = verified || x->change->verified;
+    }
+    if (x->change->after)
+        *x->change->after = u;
     return txn_commit(t, &b);
 }
 
@@ -115,11 +150,13 @@ int users_update(struct ctx *c, const struct users_found *found, const struct us
         struct update x = {.app_id = app_id,
                            .user_id = f.ref.user.id,
                            .recipe_user_id = f.ref.recipe_user_id,
+                           .outer_id = login_outer_id(m),
                            .change = change,
                            .witness = {.app_id = app_id,
                                        .recipe_user_id = f.ref.recipe_user_id,
                                        .email = change->email,
-                                       .password_hash = change->password_hash}};
+                                       .password_hash = change->password_hash,
+                                       .verified = change->verified}};
         int rc = storage_transact(c, f.storage, update, updated, &x);
         if (rc == RC_DUPLICATE)
             return users_taken(c);

@@ -123,7 +123,7 @@ static int leave(struct txn *t, void *arg)
     struct batch b;
     user_counts_init(&counts, c->arena);
     batch_init(&b, c);
-    stk_call *data = batch_user_data_leave(&b, app_id, tenant_id, x->outer_id);
+    struct user_data_calls data = batch_user_data_leave(&b, app_id, tenant_id, x->outer_id);
     if (member) {
         struct user after = with_tenant(c->arena, &u, x->recipe_user_id, tenant_id, false);
         struct reservations have, keep;
@@ -141,7 +141,7 @@ static int leave(struct txn *t, void *arg)
     }
     batch_user_counts(&b, app_id, &counts);
     rc = txn_commit(t, &b);
-    x->was_associated = member || call_affected(data) > 0;
+    x->was_associated = member || (rc == RC_OK && user_data_left(&data));
     return rc;
 }
 
@@ -194,15 +194,15 @@ int users_add_tenant(struct ctx *c, struct str id, bool *was_associated, struct 
     return change_tenant(c, id, true, was_associated, reason);
 }
 
-/* An id that no login recipe knows may still own sessions. */
+/* An id that no login recipe knows may still own sessions and the like. */
 static int leave_unknown(struct ctx *c, struct str id, bool *was_associated)
 {
     const struct tenant *t = c->tenant;
     struct batch b;
     batch_init(&b, c);
-    stk_call *data = batch_user_data_leave(&b, t->app_id, t->tenant_id, id);
+    struct user_data_calls data = batch_user_data_leave(&b, t->app_id, t->tenant_id, id);
     int rc = storage_write(c, t->storage, &b, NULL, NULL);
-    *was_associated = rc == RC_OK && call_affected(data) > 0;
+    *was_associated = rc == RC_OK && user_data_left(&data);
     return rc == RC_OK && !*was_associated ? USERS_UNKNOWN : rc;
 }
 

@@ -2,15 +2,13 @@
 /* Email/password; see emailpassword.h.
  *
  * Sign-in reads st_user_tenants by its unique key `uk_email`, and the tenants of
- * the same login method by key `app_email`: it has the same email in all of
- * them.  An email that is in use so often that they do not fit into one read is
- * answered by a second one.  Tokens are read by their primary key; a user's are
- * a range of key `user`, expired ones of key `expires`. */
+ * the same login method by its email.  Tokens are read by their primary key; a
+ * user's are a range of key `user`, expired ones of key `expires`. */
 #include "store/emailpassword.h"
 
 #include "store/query.h"
 
-enum { TENANTS_MAX = 64, EXPIRE_ROWS = 1000 };
+enum { EXPIRE_ROWS = 1000 };
 
 enum { S_RECIPE_USER_ID, S_USER_ID, S_PRIMARY, S_TIME, S_HASH, S_EXTERNAL, S_VERIFIED };
 QUERY(signin_login, SELECT(USER_TENANTS),
@@ -20,11 +18,6 @@ QUERY(signin_login, SELECT(USER_TENANTS),
       WHERE(EQ(USER_TENANTS_APP_ID, 0), EQ(USER_TENANTS_TENANT_ID, 1),
             EQ(USER_TENANTS_RECIPE_ID, 2), EQ(USER_TENANTS_UK_EMAIL, 3)),
       PARAMS(4), NO_LIMIT);
-enum { E_RECIPE_USER_ID, E_TENANT_ID };
-QUERY(signin_tenants, SELECT(USER_TENANTS),
-      OUT(USER_TENANTS_RECIPE_USER_ID, USER_TENANTS_TENANT_ID),
-      WHERE(EQ(USER_TENANTS_APP_ID, 0), EQ(USER_TENANTS_EMAIL, 1), EQ(USER_TENANTS_RECIPE_ID, 2)),
-      PARAMS(3), LIMIT(TENANTS_MAX));
 
 QUERY(reset_token_insert, INSERT(PASSWORD_RESET_TOKENS),
       SETS(PUT(PASSWORD_RESET_TOKENS_APP_ID, 0), PUT(PASSWORD_RESET_TOKENS_TOKEN, 1),
@@ -52,7 +45,7 @@ int signin_find(struct ctx *c, struct storage *s, struct str app_id, struct str 
     batch_init(&b, c);
     stk_call *login =
         BATCH(&b, q_signin_login, v_str(app_id), v_str(tenant_id), v_str(recipe), v_str(email));
-    stk_call *tenants = BATCH(&b, q_signin_tenants, v_str(app_id), v_str(email), v_str(recipe));
+    struct email_tenants tenants = batch_email_tenants(&b, app_id, email, MASK_EMAILPASSWORD);
     *user = (struct user){.id = STR_NULL};
     *whole = false;
     int rc = storage_read(c, s, &b);
@@ -75,11 +68,7 @@ int signin_find(struct ctx *c, struct storage *s, struct str app_id, struct str 
                           .methods = m,
                           .nmethods = 1};
     *whole = !user->is_primary && str_eq(m->user_id, m->recipe_user_id) &&
-             call_rows(tenants) < TENANTS_MAX;
-    m->tenants = ARENA_ARRAY(c->arena, struct str, call_rows(tenants) + 1);
-    for (uint32_t i = 0; *whole && i < call_rows(tenants); i++)
-        if (str_eq(cell_str(call_row(tenants, i), E_RECIPE_USER_ID), m->recipe_user_id))
-            m->tenants[m->ntenants++] = cell_str(call_row(tenants, i), E_TENANT_ID);
+             email_tenants_take(c->arena, &tenants, m);
     return RC_OK;
 }
 

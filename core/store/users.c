@@ -3,7 +3,9 @@
  *
  * st_users and st_login_methods by id are reads of their primary keys; the
  * login methods of users and the tenants of their methods are ranges of the
- * keys `user`; an external id is the unique key `external`. */
+ * keys `user`; an external id is the unique key `external`.  Key `app_email` gives
+ * the tenants of a login method that is known by its email only: it has the same
+ * email in all of them. */
 #include "store/users.h"
 
 #include "store/query.h"
@@ -11,7 +13,7 @@
 #include <stdlib.h>
 
 /* Elements of one IN list: what every plugin takes. */
-enum { CHUNK = 100, CHUNKS_AT_ONCE = 16 };
+enum { CHUNK = 100, CHUNKS_AT_ONCE = 16, TENANTS_MAX = 64 };
 
 enum { U_ID, U_PRIMARY, U_TIME, U_EXTERNAL };
 #define USER_COLUMNS OUT(USERS_USER_ID, USERS_IS_PRIMARY, USERS_TIME_JOINED, USERS_EXTERNAL_USER_ID)
@@ -48,6 +50,12 @@ enum { T_USER_ID, T_RECIPE_USER_ID, T_TENANT_ID };
 QUERY(tenants_of_users, SELECT(USER_TENANTS),
       OUT(USER_TENANTS_USER_ID, USER_TENANTS_RECIPE_USER_ID, USER_TENANTS_TENANT_ID),
       WHERE(EQ(USER_TENANTS_APP_ID, 0), IN(USER_TENANTS_USER_ID, 1)), PARAMS(2), NO_LIMIT);
+
+enum { E_RECIPE_USER_ID, E_TENANT_ID };
+QUERY(tenants_of_email, SELECT(USER_TENANTS),
+      OUT(USER_TENANTS_RECIPE_USER_ID, USER_TENANTS_TENANT_ID),
+      WHERE(EQ(USER_TENANTS_APP_ID, 0), EQ(USER_TENANTS_EMAIL, 1), EQ(USER_TENANTS_RECIPE_ID, 2)),
+      PARAMS(3), LIMIT(TENANTS_MAX));
 
 enum { M_EXTERNAL, M_USER_ID };
 QUERY(mapping_of_external, SELECT(USER_ID_MAPPING),
@@ -271,11 +279,36 @@ int users_load(struct ctx *c, struct storage *s, struct str app_id, const struct
     return RC_OK;
 }
 
+struct email_tenants batch_email_tenants(struct batch *b, struct str app_id, struct str email,
+                                         enum recipe_mask recipe)
+{
+    return (struct email_tenants){
+        BATCH(b, q_tenants_of_email, v_str(app_id), v_str(email), v_str(recipe_name(recipe)))};
+}
+
+bool email_tenants_take(struct arena *a, const struct email_tenants *t, struct login_method *m)
+{
+    uint32_t n = call_rows(t->call);
+    if (n >= TENANTS_MAX)
+        return false;
+    m->tenants = ARENA_ARRAY(a, struct str, n + 1);
+    for (uint32_t i = 0; i < n; i++)
+        if (str_eq(cell_str(call_row(t->call, i), E_RECIPE_USER_ID), m->recipe_user_id))
+            m->tenants[m->ntenants++] = cell_str(call_row(t->call, i), E_TENANT_ID);
+    qsort(m->tenants, m->ntenants, sizeof(*m->tenants), by_text);
+    return true;
+}
+
 /* ---- finding */
 
 stk_call *batch_mapping_of_external(struct batch *b, struct str app_id, struct str external_id)
 {
     return BATCH(b, q_mapping_of_external, v_str(app_id), v_str(external_id));
+}
+
+struct str mapped_user(const stk_call *mapping)
+{
+    return call_rows(mapping) ? cell_str(call_row(mapping, 0), M_USER_ID) : STR_NULL;
 }
 
 stk_call *batch_login_row(struct batch *b, struct str app_id, struct str recipe_user_id)
@@ -316,8 +349,7 @@ static int look_up(struct ctx *c, struct storage *s, struct str app_id, struct s
         l->visible_id = cell_str(call_row(login, 0), L_USER_ID);
         l->method_external = cell_str(call_row(login, 0), L_EXTERNAL);
     }
-    if (call_rows(mapping) > 0)
-        l->mapped_to = cell_str(call_row(mapping, 0), M_USER_ID);
+    l->mapped_to = mapped_user(mapping);
     return RC_OK;
 }
 

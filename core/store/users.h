@@ -89,9 +89,21 @@ int users_find(struct ctx *c, struct storage *s, struct str app_id, struct str i
 /* Appends the read of an external id's owner (first column: the id itself), and
  * of a login method. */
 stk_call *batch_mapping_of_external(struct batch *b, struct str app_id, struct str external_id);
+/* Who that is; absent: nobody. */
+struct str mapped_user(const stk_call *mapping);
 stk_call *batch_login_row(struct batch *b, struct str app_id, struct str recipe_user_id);
 /* A row of the latter, without tenants. */
 struct login_method login_of_row(const stk_val *row);
+
+/* The tenants of a login method that is still to be found, read by its email in
+ * the same batch. */
+struct email_tenants {
+    stk_call *call;
+};
+struct email_tenants batch_email_tenants(struct batch *b, struct str app_id, struct str email,
+                                         enum recipe_mask recipe);
+/* Sets m->tenants; false: so many have this email that a read of its own is due. */
+bool email_tenants_take(struct arena *a, const struct email_tenants *t, struct login_method *m);
 
 /* ---- lists, counts, search: all in one tenant */
 
@@ -214,10 +226,15 @@ void batch_login_leave(struct batch *b, struct str app_id, struct str tenant_id,
 void batch_user_delete(struct batch *b, struct str app_id, struct str user_id);
 void batch_mapping_delete(struct batch *b, struct str app_id, struct str user_id);
 /* What other recipes keep under the id the outside knows: everywhere, or in one
- * tenant (the call tells whether there was any). */
+ * tenant; after that batch user_data_left() tells whether there was any. */
+struct user_data_calls {
+    const struct batch *batch;
+    uint32_t from, to;
+};
 void batch_user_data_delete(struct batch *b, struct str app_id, struct str outer_id);
-stk_call *batch_user_data_leave(struct batch *b, struct str app_id, struct str tenant_id,
-                                struct str outer_id);
+struct user_data_calls batch_user_data_leave(struct batch *b, struct str app_id,
+                                             struct str tenant_id, struct str outer_id);
+bool user_data_left(const struct user_data_calls *calls);
 
 /* ---- last active: in the storage of the app */
 void batch_last_active(struct batch *b, struct str app_id, struct str user_id, int64_t now);
@@ -231,6 +248,7 @@ int last_active_count(struct ctx *c, struct storage *s, struct str app_id, int64
 struct login_witness {
     struct str app_id, recipe_user_id;
     struct str email, password_hash, tenant_id; /* each only if present */
+    bool verified;                              /* only if set */
 };
 int login_witness(struct ctx *c, struct storage *s, const struct login_witness *w, bool *applied);
 

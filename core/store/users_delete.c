@@ -4,6 +4,7 @@
  * `recipe_user`; everything else of one user a range of a key led by its id. */
 #include "store/users.h"
 
+#include "store/emailverification.h"
 #include "store/query.h"
 
 QUERY(user_delete, DELETE(USERS), WHERE(EQ(USERS_APP_ID, 0), EQ(USERS_USER_ID, 1)), PARAMS(2),
@@ -76,13 +77,25 @@ void batch_mapping_delete(struct batch *b, struct str app_id, struct str user_id
 void batch_user_data_delete(struct batch *b, struct str app_id, struct str outer_id)
 {
     BATCH(b, q_sessions_of_id_delete, v_str(app_id), v_str(outer_id));
+    batch_email_verification_delete(b, app_id, outer_id);
 }
 
-stk_call *batch_user_data_leave(struct batch *b, struct str app_id, struct str tenant_id,
-                                struct str outer_id)
+struct user_data_calls batch_user_data_leave(struct batch *b, struct str app_id,
+                                             struct str tenant_id, struct str outer_id)
 {
-    return BATCH(b, q_sessions_of_id_in_tenant_delete, v_str(app_id), v_str(tenant_id),
-                 v_str(outer_id));
+    struct user_data_calls calls = {.batch = b, .from = b->n};
+    BATCH(b, q_sessions_of_id_in_tenant_delete, v_str(app_id), v_str(tenant_id), v_str(outer_id));
+    batch_email_verification_leave(b, app_id, tenant_id, outer_id);
+    calls.to = b->n;
+    return calls;
+}
+
+bool user_data_left(const struct user_data_calls *calls)
+{
+    for (uint32_t i = calls->from; i < calls->to; i++)
+        if (call_affected(calls->batch->calls[i]) > 0)
+            return true;
+    return false;
 }
 
 /* ---- last active */
@@ -125,6 +138,8 @@ int login_witness(struct ctx *c, struct storage *s, const struct login_witness *
     struct login_method m = login_of_row(call_row(call, 0));
     if ((w->email.p && !str_eq(w->email, m.email)) ||
         (w->password_hash.p && !str_eq(w->password_hash, m.password_hash)))
+        *applied = false;
+    if (w->verified && !m.verified)
         *applied = false;
     if (!*applied || !w->tenant_id.p)
         return RC_OK;

@@ -109,7 +109,7 @@ def test_sign_in_of_a_user_not_seen_lately(meter, cold):
 
 
 def test_update(meter, user):
-    meter.costs(meter.update(user, email="b@example.com"), 3, 11)
+    meter.costs(meter.update(user, email="b@example.com"), 3, 12)
     meter.costs(meter.update(user, password="newpass12"), 3, 11)
     meter.costs(meter.update("nobody", email="c@example.com"), 1, 5, "UNKNOWN_USER_ID_ERROR")
 
@@ -120,6 +120,39 @@ def test_password_reset(meter, user):
     body = {"method": "token", "token": made["token"]}
     meter.costs(meter.app.post(path + "/consume", body), 2, 7)
     meter.costs(meter.app.post(path + "/consume", body), 1, 1, "RESET_PASSWORD_INVALID_TOKEN_ERROR")
+
+
+def test_email_verification(meter, user):
+    path = "/recipe/user/email/verify"
+    body = {"userId": user, "email": "a@example.com"}
+    made = meter.costs(meter.app.post(path + "/token", body), 2, 3)
+    token = {"method": "token", "token": made["token"]}
+    meter.costs(meter.app.post(path, token), 3, 12)
+    meter.costs(meter.app.post(path, token), 1, 1, "EMAIL_VERIFICATION_INVALID_TOKEN_ERROR")
+    meter.costs(meter.app.post(path + "/token", body), 1, 1, "EMAIL_ALREADY_VERIFIED_ERROR")
+    meter.costs(meter.app.get(path, body), 1, 1)
+    meter.costs(meter.app.post(path + "/remove", body), 2, 9)
+    meter.costs(meter.app.post(path + "/token/remove", body), 1, 1)
+
+
+def sign_in_up(app, user_id="g-1", email="a@example.com", verified=False):
+    return app.post("/recipe/signinup", {
+        "thirdPartyId": "google", "thirdPartyUserId": user_id,
+        "email": {"id": email, "isVerified": verified}})
+
+
+def test_third_party(meter, cold):
+    app = meter.app
+    meter.costs(sign_in_up(app), 2, 9)
+    meter.costs(sign_in_up(app), 1, 2)
+    meter.costs(sign_in_up(app, email="b@example.com"), 3, 9)
+    meter.costs(sign_in_up(app, email="b@example.com", verified=True), 3, 10)
+    meter.costs(sign_in_up(app, email="b@example.com", verified=True), 1, 2)
+    meter.costs(sign_in_up(app, "g-2", verified=True), 2, 10)
+    meter.costs(sign_in_up(cold(), email="b@example.com"), 2, 3)
+    account = {"thirdPartyId": "google", "thirdPartyUserId": "g-1"}
+    meter.costs(app.get("/recipe/user", account, rid="thirdparty"), 2, 4)
+    meter.costs(app.get("/recipe/users/by-email", {"email": "b@example.com"}), 2, 4)
 
 
 def test_import(meter):
@@ -171,7 +204,7 @@ def test_passwordless_users(meter):
     meter.costs(meter.app.get("/recipe/user", {"userId": user}, **rid), 1, 5)
     meter.costs(meter.app.get("/recipe/user", {"email": "a@example.com"}, **rid), 2, 4)
     change = {"recipeUserId": user, "email": "b@example.com", "phoneNumber": "+16502530000"}
-    meter.costs(meter.app.put("/recipe/user", change, **rid), 3, 16)
+    meter.costs(meter.app.put("/recipe/user", change, **rid), 3, 17)
 
 
 # ---- sessions
@@ -279,7 +312,7 @@ def test_lookups(meter, user):
 
 def test_user_remove(meter, user):
     meter.session(user).ok()
-    meter.costs(meter.app.post("/user/remove", {"userId": user}), 3, 20)
+    meter.costs(meter.app.post("/user/remove", {"userId": user}), 3, 22)
     meter.costs(meter.app.post("/user/remove", {"userId": user}), 1, 5)
 
 
@@ -290,6 +323,10 @@ def test_tenants(meter, user):
     meter.costs(app.put(path + "/v2", {"tenantId": "t"}), 4, 8)
     meter.costs(app.tenant("t").get(path + "/v2"), 0, 0)
     meter.costs(app.tenant("t").post(path + "/user", {"recipeUserId": user}), 3, 13)
-    meter.costs(app.tenant("t").post(path + "/user/remove", {"recipeUserId": user}), 3, 14)
+    meter.costs(app.tenant("t").post(path + "/user/remove", {"recipeUserId": user}), 3, 15)
+    provider = {"config": {"thirdPartyId": "google", "name": "Google"}}
+    meter.costs(app.put("/recipe/multitenancy/config/thirdparty", provider), 4, 8)
+    meter.costs(app.put("/recipe/multitenancy/config/thirdparty", provider), 1, 1)
+    meter.costs(app.post("/recipe/multitenancy/config/thirdparty/remove", provider["config"]), 4, 8)
     # the tenant of a request is found in memory
     meter.costs(meter.sign_up("b@example.com", app=app.tenant("t")), 1, 7)

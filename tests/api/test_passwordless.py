@@ -553,6 +553,20 @@ def test_update_takes_codes_back_everywhere(app):
     assert after(phones, phoneNumber="+16502530001") == [[gone, gone, kept]] * 2 + [[kept] * 3]
 
 
+def test_an_email_that_was_verified_stays_so(app):
+    """What the user has shown to be theirs before needs no second proof."""
+    user = sign_in(app).ok()["user"]
+
+    def verified(email):
+        return app.get("/recipe/user/email/verify", {"userId": user["id"], "email": email}
+                       ).ok()["isVerified"], \
+            app.get("/user/id", {"userId": user["id"]}).ok()["user"]["loginMethods"][0]["verified"]
+    update(app, user["id"], email="new@example.com").ok()
+    assert verified("new@example.com") == (False, False)
+    update(app, user["id"], email=EMAIL).ok()
+    assert verified(EMAIL) == (True, True)
+
+
 def test_update_in_every_tenant(app):
     app.put("/recipe/multitenancy/tenant/v2", {"tenantId": "t1"}).ok()
     tenant = app.tenant("t1")

@@ -156,6 +156,93 @@ def test_a_reset_token_is_consumed_once(pair):
         assert statuses(replies) == ["OK"] + ["RESET_PASSWORD_INVALID_TOKEN_ERROR"] * (CROWD - 1)
 
 
+EMAIL_VERIFY = "/recipe/user/email/verify"
+
+
+def verification_token(app, user, email):
+    return app.post(EMAIL_VERIFY + "/token", {"userId": user, "email": email}).ok()["token"]
+
+
+def verify_email(app, token):
+    return app.post(EMAIL_VERIFY, {"method": "token", "token": token})
+
+
+def assert_flag_is_exact(app, user):
+    """What the user shows is what is verified."""
+    method, = app.get("/user/id", {"userId": user}).ok()["user"]["loginMethods"]
+    query = {"userId": user, "email": method["email"]}
+    assert method["verified"] == app.get(EMAIL_VERIFY, query).ok()["isVerified"]
+    return method["verified"]
+
+
+def test_a_verification_token_is_used_once(pair):
+    user = user_id(sign_up(pair[0], "a@example.com"))
+    for who in (user, "nobody"):
+        for n in range(ROUNDS):
+            tokens = [verification_token(pair[0], who, f"{n}@example.com") for _ in range(2)]
+            replies = at_once(CROWD, lambda i, t=tokens: verify_email(pair[i % 2], t[i // 2 % 2]))
+            assert statuses(replies) == ["EMAIL_VERIFICATION_INVALID_TOKEN_ERROR"] * (CROWD - 1) + [
+                "OK"]
+
+
+def test_an_email_is_verified_while_it_becomes_the_users(pair):
+    user = user_id(sign_up(pair[0], "first@example.com"))
+    for n in range(ROUNDS * 2):
+        email = f"e{n}@example.com"
+        token = verification_token(pair[0], user, email)
+        replies = at_once(2, lambda i, e=email, t=token: verify_email(pair[0], t) if i == 0 else
+                          pair[1].put("/recipe/user", {"recipeUserId": user, "email": e}))
+        assert statuses(replies) == ["OK", "OK"]
+        assert assert_flag_is_exact(pair[0], user) is True
+
+
+def test_verified_and_unverified_at_once(pair):
+    user, email = user_id(sign_up(pair[0], "a@example.com")), "a@example.com"
+    for _ in range(ROUNDS):
+        tokens = [verification_token(pair[0], user, email) for _ in range(2)]
+
+        def work(i, t=tokens):
+            if i % 2:
+                return pair[1].post(EMAIL_VERIFY + "/remove", {"userId": user, "email": email})
+            return verify_email(pair[0], t[i // 2 % 2])
+        assert set(statuses(at_once(CROWD, work))) <= {
+            "OK", "EMAIL_VERIFICATION_INVALID_TOKEN_ERROR"}
+        assert_flag_is_exact(pair[1], user)
+        pair[0].post(EMAIL_VERIFY + "/remove", {"userId": user, "email": email}).ok()
+        assert assert_flag_is_exact(pair[1], user) is False
+
+
+def sign_in_up(app, email, verified=False, user="g-1"):
+    return app.post("/recipe/signinup", {
+        "thirdPartyId": "google", "thirdPartyUserId": user,
+        "email": {"id": email, "isVerified": verified}})
+
+
+def test_one_account_of_a_provider_signs_up_once(pair):
+    for n in range(ROUNDS):
+        replies = at_once(CROWD, lambda i, n=n: sign_in_up(
+            pair[i % 2], f"{n}@example.com", i % 2 == 0, f"g-{n}"))
+        assert statuses(replies) == ["OK"] * CROWD
+        assert [r.json["createdNewUser"] for r in replies].count(True) == 1
+        assert len({r.json["user"]["id"] for r in replies}) == 1
+        assert assert_flag_is_exact(pair[1], replies[0].json["user"]["id"]) is True
+    assert count(pair[0]) == len(everyone(pair[0])) == ROUNDS
+
+
+def test_new_emails_of_a_provider_at_once(pair):
+    user = user_id(sign_in_up(pair[0], "first@example.com"))
+    for n in range(ROUNDS):
+        replies = at_once(CROWD, lambda i, n=n: sign_in_up(
+            pair[i % 2], f"{n}-{i % 3}@example.com", i % 2 == 0))
+        assert statuses(replies) == ["OK"] * CROWD
+        assert {r.json["user"]["id"] for r in replies} == {user}
+        shown = pair[0].get("/user/id", {"userId": user}).ok()["user"]["emails"]
+        assert shown[0] in [f"{n}-{k}@example.com" for k in range(3)]
+        assert owners(pair[1], shown[0]) == [user]
+        assert_flag_is_exact(pair[1], user)
+    assert everyone(pair[1]) == [user]
+
+
 def test_old_and_new_password_at_once(pair):
     user = user_id(sign_up(pair[0], "a@example.com"))
     passwords = [f"newpass{i}" for i in range(CROWD)]

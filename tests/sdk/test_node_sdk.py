@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The official Node SDK: node_sdk.js runs once for each storage, and each of its tests is
-one here."""
+"""The official Node SDK: each node_*.js here runs once for each storage, and each of its
+tests is one of this file."""
 
+import glob
 import os
 import re
 import shutil
@@ -9,9 +10,13 @@ import subprocess
 
 import pytest
 
-SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "node_sdk.js")
-with open(SCRIPT, encoding="utf-8") as script:
-    TESTS = re.findall(r'^test\("([^"]+)"', script.read(), re.M)
+SCRIPTS = sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "node_*.js")))
+
+
+def names_in(script):
+    with open(script, encoding="utf-8") as f:
+        return [(os.path.basename(script), name)
+                for name in re.findall(r'^test\("([^"]+)"', f.read(), re.M)]
 
 
 def outcomes(tap):
@@ -24,18 +29,22 @@ def outcomes(tap):
 
 @pytest.fixture(scope="module")
 def ran(core):
-    """What the script wrote, with its outcomes."""
+    """What the scripts wrote, with their outcomes: {script: (text, outcomes)}."""
     node, modules = shutil.which("node"), os.environ.get("NODE_PATH", "")
     if not node or not os.path.isdir(os.path.join(modules, "supertokens-node")):
         pytest.skip("no node, or no supertokens-node in NODE_PATH")
-    r = subprocess.run([node, "--test-reporter=tap", SCRIPT], text=True, timeout=240, check=False,
-                       env=dict(os.environ, STK_CORE=f"http://127.0.0.1:{core.port}"),
-                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    return r.stdout, outcomes(r.stdout)
+    found = {}
+    for script in SCRIPTS:
+        r = subprocess.run([node, "--test-reporter=tap", script], text=True, timeout=240,
+                           env=dict(os.environ, STK_CORE=f"http://127.0.0.1:{core.port}"),
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, check=False)
+        found[os.path.basename(script)] = r.stdout, outcomes(r.stdout)
+    return found
 
 
-@pytest.mark.parametrize("name", TESTS)
-def test_node(ran, name):
-    text, found = ran
+@pytest.mark.parametrize("script, name", [t for s in SCRIPTS for t in names_in(s)])
+def test_node(ran, script, name):
+    text, found = ran[script]
     assert name in found, text
     assert found[name] is None, found[name]
