@@ -63,17 +63,9 @@ struct route {
 };
 
 /* Each api file exports its table, ended by a NULL path. */
-extern const struct route core_routes[];
-extern const struct route emailpassword_routes[];
-extern const struct route emailverification_routes[];
-extern const struct route session_routes[];
-extern const struct route jwt_routes[];
-extern const struct route multitenancy_routes[];
-extern const struct route multitenancy_provider_routes[];
-extern const struct route multitenancy_user_routes[];
-extern const struct route thirdparty_routes[];
-extern const struct route users_routes[];
-extern const struct route passwordless_routes[];
+#define ROUTES(table) extern const struct route table[];
+#include "http/routes_all.def"
+#undef ROUTES
 
 /* ---- decoding.  Each fails with the text the SDKs know: "Field name 'X' is
  * invalid in JSON input" (also for a required one that is missing), "Field name

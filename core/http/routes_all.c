@@ -5,17 +5,9 @@
 struct routes *routes_all(void)
 {
     static const struct route *const tables[] = {
-        core_routes,
-        emailpassword_routes,
-        emailverification_routes,
-        jwt_routes,
-        multitenancy_routes,
-        multitenancy_provider_routes,
-        multitenancy_user_routes,
-        passwordless_routes,
-        session_routes,
-        thirdparty_routes,
-        users_routes,
+#define ROUTES(table) table,
+#include "http/routes_all.def"
+#undef ROUTES
     };
     return routes_new(tables, sizeof(tables) / sizeof(tables[0]));
 }

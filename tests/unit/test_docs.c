@@ -14,9 +14,9 @@
 #include <cmocka.h>
 
 static const struct route *const tables[] = {
-    core_routes,       emailpassword_routes, emailverification_routes,     session_routes,
-    jwt_routes,        multitenancy_routes,  multitenancy_provider_routes, multitenancy_user_routes,
-    thirdparty_routes, users_routes,         passwordless_routes,
+#define ROUTES(table) table,
+#include "http/routes_all.def"
+#undef ROUTES
 };
 enum { TABLES = sizeof(tables) / sizeof(*tables) };
 static const char *const methods[] = {"GET", "POST", "PUT", "DELETE"};
