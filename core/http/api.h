@@ -69,6 +69,7 @@ extern const struct route session_routes[];
 extern const struct route jwt_routes[];
 extern const struct route multitenancy_routes[];
 extern const struct route multitenancy_user_routes[];
+extern const struct route totp_routes[];
 extern const struct route users_routes[];
 
 /* ---- decoding.  Each fails with the text the SDKs know: "Field name 'X' is

@@ -4,13 +4,15 @@
 #include "jobs/jobs_internal.h"
 
 #include "base/clock.h"
+#include "config/settings.h"
 #include "recipe/app_keys.h"
 #include "recipe/multitenancy.h"
 #include "storage/tenant.h"
 #include "store/emailpassword.h"
 #include "store/session.h"
+#include "store/totp.h"
 
-enum { RESET_ROWS = 1000 };
+enum { EXPIRE_ROWS = 1000 };
 
 static int expire_sessions(struct job_run *r)
 {
@@ -25,9 +27,28 @@ static int expire_sessions(struct job_run *r)
 
 static int expire_reset_tokens(struct job_run *r)
 {
-    uint64_t n = RESET_ROWS;
-    while (n >= RESET_ROWS && job_go_on(r)) {
+    uint64_t n = EXPIRE_ROWS;
+    while (n >= EXPIRE_ROWS && job_go_on(r)) {
         int rc = reset_tokens_expire(r->ctx, r->storage, clock_ms(), &n);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
+/* A code counts among the wrong ones for a cooldown after it was tried. */
+static int expire_totp_codes(struct job_run *r)
+{
+    const struct tenant **tenants;
+    size_t tenants_n = tenant_list(r->ctx, STR_NULL, STR_NULL, &tenants);
+    int64_t cooldown = 0;
+    for (size_t i = 0; i < tenants_n; i++)
+        if (tenants[i]->settings->totp_rate_limit_cooldown_sec > cooldown)
+            cooldown = tenants[i]->settings->totp_rate_limit_cooldown_sec;
+    int64_t before = cooldown < INT32_MAX ? clock_ms() - cooldown * 1000 : 0;
+    uint64_t n = EXPIRE_ROWS;
+    while (n >= EXPIRE_ROWS && job_go_on(r)) {
+        int rc = totp_codes_expire(r->ctx, r->storage, before, &n);
         if (rc != RC_OK)
             return rc;
     }
@@ -60,6 +81,7 @@ static int sweep(struct job_run *r)
 const struct job jobs_list[] = {
     {"expire_sessions", 12 * HOUR_MS, true, expire_sessions},
     {"expire_password_reset_tokens", HOUR_MS, true, expire_reset_tokens},
+    {"expire_totp_codes", HOUR_MS, true, expire_totp_codes},
     {"expire_signing_keys", 24 * HOUR_MS, true, expire_signing_keys},
     {"sweep_deleted_tenants", HOUR_MS / 120, false, sweep},
     {0},

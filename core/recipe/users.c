@@ -47,6 +47,21 @@ int users_find_in_tenant(struct ctx *c, struct str id, struct users_found *found
     return found->ref.user.id.p ? RC_OK : USERS_UNKNOWN;
 }
 
+int users_home(struct ctx *c, struct str id, struct storage **s)
+{
+    struct storage **list;
+    struct users_found found;
+    size_t n;
+    int rc = tenant_app_storages(c, c->tenant->app, &list, &n);
+    *s = c->tenant->app->storage;
+    if (rc != RC_OK || n == 1)
+        return rc;
+    rc = users_find_in_app(c, id, &found);
+    if (rc == RC_OK)
+        *s = found.storage;
+    return rc == USERS_UNKNOWN ? RC_OK : rc;
+}
+
 /* ---- page tokens: base64 of "user id;time joined" of the page's first user */
 
 static struct str token_make(struct arena *a, const struct user_key *key)

@@ -5,6 +5,7 @@
 #include "store/users.h"
 
 #include "store/query.h"
+#include "store/totp.h"
 
 QUERY(user_delete, DELETE(USERS), WHERE(EQ(USERS_APP_ID, 0), EQ(USERS_USER_ID, 1)), PARAMS(2),
       NO_LIMIT, FLAGS(STK_QF_IDEMPOTENT));
@@ -76,11 +77,13 @@ void batch_mapping_delete(struct batch *b, struct str app_id, struct str user_id
 void batch_user_data_delete(struct batch *b, struct str app_id, struct str outer_id)
 {
     BATCH(b, q_sessions_of_id_delete, v_str(app_id), v_str(outer_id));
+    batch_totp_delete(b, &(struct totp_user){app_id, outer_id});
 }
 
 stk_call *batch_user_data_leave(struct batch *b, struct str app_id, struct str tenant_id,
                                 struct str outer_id)
 {
+    batch_totp_leave(b, &(struct totp_user){app_id, outer_id}, tenant_id);
     return BATCH(b, q_sessions_of_id_in_tenant_delete, v_str(app_id), v_str(tenant_id),
                  v_str(outer_id));
 }
