@@ -107,6 +107,9 @@ static int create(struct txn *t, void *arg)
     const struct totp_device *old = named(list, n, x->device->name);
     if (old && old->verified)
         return TOTP_DEVICE_EXISTS;
+    x->device->created_at = clock_ms();
+    if (n && list[n - 1].created_at >= x->device->created_at) /* they are listed in this order */
+        x->device->created_at = list[n - 1].created_at + 1;
     struct batch b;
     batch_init(&b, c);
     batch_totp_device_put(&b, &x->user, x->device);
@@ -131,7 +134,6 @@ int totp_device_import(struct ctx *c, struct str user_id, struct totp_device *d)
 {
     struct change x = {.user = {.user_id = user_id}, .device = d, .name = d->name};
     d->verified = true;
-    d->created_at = clock_ms();
     return run(c, &x, create, created);
 }
 
@@ -144,7 +146,6 @@ int totp_device_create(struct ctx *c, struct str user_id, struct totp_device *d)
     explicit_bzero(secret, sizeof(secret));
     c->arena->wipe = true;
     d->verified = false;
-    d->created_at = clock_ms();
     return run(c, &x, create, created);
 }
 

@@ -71,6 +71,8 @@ static bool limited(struct attempt *x, const struct totp_code *codes, size_t n, 
     if (*failed < x->most)
         return false;
     int64_t passed = now - codes[0].created_at;
+    if (passed < 0) /* by another core's clock, or written in the same millisecond */
+        passed = 0;
     if (passed < x->cooldown_ms) {
         *x->told = (struct totp_attempts){*failed, x->most, x->cooldown_ms - passed};
         return true;

@@ -13,6 +13,7 @@ import pytest
 
 from core import Core
 from servers import wait_for
+from sql import run_sql
 
 DEVICE = "/recipe/totp/device"
 LONG = 86400  # a period in which a test ends
@@ -381,13 +382,18 @@ def test_leaving_a_tenant_forgets_what_was_tried_there(app):
 
 # ---- what is old
 
-def test_expired_codes_are_deleted(core, app):
-    """In test mode the job runs each second or so; a code of a short period in a tenant whose
-    cooldown is short, too, must not keep what others need."""
-    secret = imported(app, period=1)
-    verify(app, wrong(secret, period=1)).is_status("INVALID_TOTP_ERROR")
-    assert verify(app, wrong(secret, period=1)).json["currentNumberOfFailedAttempts"] == 2
-    assert core.proc.poll() is None
+def test_codes_are_deleted_a_cooldown_after_they_expired(storage):
+    """Over its own core, whose tenants all have the short cooldown."""
+    if storage[0] != "sqlite":
+        pytest.skip("one storage is enough: the call is one of those all plugins are tested for")
+    with Core(totp_rate_limit_cooldown_sec=1) as core:
+        def codes(user):
+            return run_sql(core, storage, "SELECT count(*) FROM st_totp_used_codes"
+                                          " WHERE user_id = ?", (user,))[0][0]
+        verify(core, wrong(imported(core, user="old", period=1), period=1), "old")
+        verify(core, wrong(imported(core, user="new")), "new")
+        wait_for(lambda: codes("old") == 0, 20, "the job deletes what is expired")
+        assert codes("new") == 1
 
 
 # ---- many at once
