@@ -64,6 +64,7 @@ struct route {
 
 /* Each api file exports its table, ended by a NULL path. */
 extern const struct route core_routes[];
+extern const struct route dashboard_routes[];
 extern const struct route emailpassword_routes[];
 extern const struct route session_routes[];
 extern const struct route jwt_routes[];

@@ -8,6 +8,7 @@
 #include "recipe/app_keys.h"
 #include "recipe/multitenancy.h"
 #include "storage/tenant.h"
+#include "store/dashboard.h"
 #include "store/emailpassword.h"
 #include "store/session.h"
 #include "store/totp.h"
@@ -30,6 +31,17 @@ static int expire_reset_tokens(struct job_run *r)
     uint64_t n = EXPIRE_ROWS;
     while (n >= EXPIRE_ROWS && job_go_on(r)) {
         int rc = reset_tokens_expire(r->ctx, r->storage, clock_ms(), &n);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}
+
+static int expire_dashboard_sessions(struct job_run *r)
+{
+    uint64_t n = EXPIRE_ROWS;
+    while (n >= EXPIRE_ROWS && job_go_on(r)) {
+        int rc = dashboard_sessions_expire(r->ctx, r->storage, clock_ms(), &n);
         if (rc != RC_OK)
             return rc;
     }
@@ -82,6 +94,7 @@ const struct job jobs_list[] = {
     {"expire_sessions", 12 * HOUR_MS, true, expire_sessions},
     {"expire_password_reset_tokens", HOUR_MS, true, expire_reset_tokens},
     {"expire_totp_codes", HOUR_MS, true, expire_totp_codes},
+    {"expire_dashboard_sessions", 12 * HOUR_MS, true, expire_dashboard_sessions},
     {"expire_signing_keys", 24 * HOUR_MS, true, expire_signing_keys},
     {"sweep_deleted_tenants", HOUR_MS / 120, false, sweep},
     {0},

@@ -81,17 +81,6 @@ static bool limited(struct attempt *x, const struct totp_code *codes, size_t n, 
     return false;
 }
 
-static size_t utf16_units(struct str s)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        n += (c & 0xc0) != 0x80;
-        n += c >= 0xf0;
-    }
-    return n;
-}
-
 /* For how long a code that is accepted now could be accepted again. */
 static int64_t lifetime_ms(const struct totp_device *d)
 {
@@ -158,7 +147,7 @@ static int attempt(struct txn *t, void *arg)
     if (limited(x, codes, ncodes, now, &failed))
         return TOTP_LIMIT;
     *x->told = (struct totp_attempts){failed + 1, x->most, 0};
-    if (utf16_units(x->code) > CODE_MAX)
+    if (str_utf16_len(x->code) > CODE_MAX)
         return TOTP_INVALID;
     judge(c, x, list, n, r.used && call_rows(r.used) > 0, now);
     /* Later than all before it, whatever clock they were written by. */

@@ -5,7 +5,12 @@ statements in them.  A number here that grows is a regression; one that falls is
 The marks of active users and the keys of an app come first, as they do in a running service:
 a user is marked once in five minutes, keys are read once in five minutes."""
 
+import base64
+import hashlib
+import hmac
 import os
+import struct
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -232,8 +237,55 @@ def test_lookups(meter, user):
 
 def test_user_remove(meter, user):
     meter.session(user).ok()
-    meter.costs(meter.app.post("/user/remove", {"userId": user}), 3, 20)
+    meter.costs(meter.app.post("/user/remove", {"userId": user}), 3, 23)
     meter.costs(meter.app.post("/user/remove", {"userId": user}), 1, 5)
+
+
+# ---- second factors
+
+def totp(secret):
+    """The code of now of a device with a period of a day."""
+    mac = hmac.new(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 86400),
+                   hashlib.sha1).digest()
+    at = mac[-1] & 15
+    return f"{(int.from_bytes(mac[at:at + 4], 'big') & 0x7fffffff) % 1000000:06}"
+
+
+def test_totp(meter):
+    app, path, u = meter.app, "/recipe/totp/device", {"userId": "u"}
+    body = {**u, "skew": 0, "period": 86400}
+    secret = meter.costs(app.post(path, {**body, "deviceName": "a"}), 2, 4)["secret"]
+    meter.costs(app.post(path, body), 2, 4)
+    meter.costs(app.post(path + "/import", {**body, "secretKey": secret}), 2, 4)
+    meter.costs(app.get(path + "/list", u), 1, 1)
+    meter.costs(app.post(path + "/status/bulk", {"userIds": ["u", "v"]}), 1, 1)
+    named = {**u, "deviceName": "a"}
+    code = totp(secret)
+    meter.costs(app.post(path + "/verify", {**named, "totp": code}), 2, 7)
+    meter.costs(app.post("/recipe/totp/verify", {**u, "totp": code}), 2, 6, "INVALID_TOTP_ERROR")
+    meter.costs(app.put(path, {**u, "existingDeviceName": "a", "newDeviceName": "b"}), 2, 4)
+    meter.costs(app.post(path + "/remove", {**u, "deviceName": "b"}), 2, 3)
+
+
+# ---- the dashboard
+
+def test_dashboard(meter):
+    app, path, session = meter.app, "/recipe/dashboard/user", "/recipe/dashboard/session"
+    body = {"email": "a@example.com", "password": "secret123"}
+    user = meter.costs(app.post(path, body), 2, 3)["user"]["userId"]
+    meter.costs(app.post(path, body), 1, 1, "EMAIL_ALREADY_EXISTS_ERROR")
+    made = meter.costs(app.post("/recipe/dashboard/signin", body), 2, 3)["sessionId"]
+    meter.costs(app.post(session + "/verify", {"sessionId": made}), 2, 2)
+    meter.costs(app.get("/recipe/dashboard/users"), 1, 1)
+    meter.costs(app.get(path + "/sessions", {"userId": user}), 1, 1)
+    meter.costs(app.delete(f"{session}?sessionId={made}"), 1, 1)
+    meter.costs(app.put(path, {"userId": user, "newPassword": "different1"}), 2, 3)
+    meter.costs(app.delete(f"{path}?userId={user}"), 1, 2)
+    meter.costs(app.get("/recipe/dashboard/tenant/core-config"), 0, 0)
+
+
+def test_usage(meter):
+    meter.costs(meter.app.get("/ee/featureflag"), 4, 35)
 
 
 # ---- tenants
@@ -243,6 +295,6 @@ def test_tenants(meter, user):
     meter.costs(app.put(path + "/v2", {"tenantId": "t"}), 4, 8)
     meter.costs(app.tenant("t").get(path + "/v2"), 0, 0)
     meter.costs(app.tenant("t").post(path + "/user", {"recipeUserId": user}), 3, 13)
-    meter.costs(app.tenant("t").post(path + "/user/remove", {"recipeUserId": user}), 3, 14)
+    meter.costs(app.tenant("t").post(path + "/user/remove", {"recipeUserId": user}), 3, 15)
     # the tenant of a request is found in memory
     meter.costs(meter.sign_up("b@example.com", app=app.tenant("t")), 1, 7)

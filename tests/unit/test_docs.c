@@ -14,8 +14,9 @@
 #include <cmocka.h>
 
 static const struct route *const tables[] = {
-    core_routes,         emailpassword_routes,     session_routes, jwt_routes,
-    multitenancy_routes, multitenancy_user_routes, users_routes,
+    core_routes, emailpassword_routes, session_routes,
+    jwt_routes,  multitenancy_routes,  multitenancy_user_routes,
+    totp_routes, dashboard_routes,     users_routes,
 };
 enum { TABLES = sizeof(tables) / sizeof(*tables) };
 static const char *const methods[] = {"GET", "POST", "PUT", "DELETE"};
