@@ -5,17 +5,13 @@ statements in them.  A number here that grows is a regression; one that falls is
 The marks of active users and the keys of an app come first, as they do in a running service:
 a user is marked once in five minutes, keys are read once in five minutes."""
 
-import base64
-import hashlib
-import hmac
 import os
-import struct
-import time
 from contextlib import ExitStack
 
 import pytest
 
 from core import Core
+from otp import code_of
 
 HASH = "$2b$04$" + "a" * 53
 NEW = {"userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False,
@@ -243,14 +239,6 @@ def test_user_remove(meter, user):
 
 # ---- second factors
 
-def totp(secret):
-    """The code of now of a device with a period of a day."""
-    mac = hmac.new(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 86400),
-                   hashlib.sha1).digest()
-    at = mac[-1] & 15
-    return f"{(int.from_bytes(mac[at:at + 4], 'big') & 0x7fffffff) % 1000000:06}"
-
-
 def test_totp(meter):
     app, path, u = meter.app, "/recipe/totp/device", {"userId": "u"}
     body = {**u, "skew": 0, "period": 86400}
@@ -260,7 +248,7 @@ def test_totp(meter):
     meter.costs(app.get(path + "/list", u), 1, 1)
     meter.costs(app.post(path + "/status/bulk", {"userIds": ["u", "v"]}), 1, 1)
     named = {**u, "deviceName": "a"}
-    code = totp(secret)
+    code = code_of(secret)
     meter.costs(app.post(path + "/verify", {**named, "totp": code}), 2, 7)
     meter.costs(app.post("/recipe/totp/verify", {**u, "totp": code}), 2, 6, "INVALID_TOTP_ERROR")
     meter.costs(app.put(path, {**u, "existingDeviceName": "a", "newDeviceName": "b"}), 2, 4)

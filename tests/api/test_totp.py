@@ -1,39 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """/recipe/totp: devices, codes, how often one may be wrong, and what many at once can do."""
 
-import base64
-import hashlib
-import hmac
 import re
-import struct
 import threading
-import time
 
 import pytest
 
 from core import Core
+from otp import DAY, code_of, wrong
 from servers import wait_for
 from sql import run_sql
 
 DEVICE = "/recipe/totp/device"
-LONG = 86400  # a period in which a test ends
 
 
-def code_of(secret, period=LONG, shift=0):
-    """The code of a base32 secret, `shift` periods from now."""
-    key = base64.b32decode(secret)
-    mac = hmac.new(key, struct.pack(">Q", int(time.time()) // period + shift), hashlib.sha1).digest()
-    at = mac[-1] & 15
-    return f"{(int.from_bytes(mac[at:at + 4], 'big') & 0x7fffffff) % 1000000:06}"
-
-
-def wrong(*secrets, period=LONG):
-    """A code that is none of these devices' around now."""
-    right = {code_of(s, period, shift) for s in secrets for shift in range(-2, 3)}
-    return next(c for c in (f"{n:06}" for n in range(20)) if c not in right)
-
-
-def create(app, name=None, user="u", skew=0, period=LONG):
+def create(app, name=None, user="u", skew=0, period=DAY):
     body = {"userId": user, "skew": skew, "period": period}
     if name is not None:
         body["deviceName"] = name
@@ -52,7 +33,7 @@ def devices(app, user="u"):
     return app.get(DEVICE + "/list", {"userId": user}).ok()["devices"]
 
 
-def imported(app, name="d", user="u", secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", skew=0, period=LONG):
+def imported(app, name="d", user="u", secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", skew=0, period=DAY):
     """A verified device's secret."""
     app.post(DEVICE + "/import", {"userId": user, "deviceName": name, "skew": skew,
                                   "period": period, "secretKey": secret}).ok()
@@ -73,7 +54,7 @@ def test_an_unverified_device_is_replaced_and_a_verified_one_is_not(app):
     first = create(app, "d").ok()
     second = create(app, "d", skew=2).ok()
     assert second["secret"] != first["secret"]
-    assert devices(app) == [{"name": "d", "period": LONG, "skew": 2, "verified": False}]
+    assert devices(app) == [{"name": "d", "period": DAY, "skew": 2, "verified": False}]
     verify_device(app, "d", code_of(second["secret"])).ok()
     assert create(app, "d").is_status("DEVICE_ALREADY_EXISTS_ERROR") == {
         "status": "DEVICE_ALREADY_EXISTS_ERROR"}
@@ -159,8 +140,8 @@ def test_rename(app):
     rename("a", "c", "nobody").is_status("UNKNOWN_DEVICE_ERROR")
     assert rename("a", "a").ok() == {"status": "OK"}
     assert rename("a", "c").ok() == {"status": "OK"}
-    assert devices(app) == [{"name": "c", "period": LONG, "skew": 1, "verified": True},
-                            {"name": "b", "period": LONG, "skew": 0, "verified": False}]
+    assert devices(app) == [{"name": "c", "period": DAY, "skew": 1, "verified": True},
+                            {"name": "b", "period": DAY, "skew": 0, "verified": False}]
     verify(app, code_of(secret)).ok()
     for body, text in (
             ({"userId": "u", "existingDeviceName": "c"},
@@ -492,7 +473,7 @@ def test_the_last_device_goes_while_another_comes(pair):
             if k == 0:
                 return pair[0].post(DEVICE + "/remove", {"userId": user, "deviceName": "old"})
             return pair[1].post(DEVICE + "/import", {
-                "userId": user, "deviceName": "new", "skew": 0, "period": LONG,
+                "userId": user, "deviceName": "new", "skew": 0, "period": DAY,
                 "secretKey": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"})
         assert at_once(2, work) == ["OK", "OK"]
         assert [d["name"] for d in devices(pair[0], user)] == ["new"]
