@@ -141,6 +141,7 @@ int dashboard_update(struct ctx *c, struct str id, struct str email, struct str 
         return rc;
     struct batch b;
     batch_init(&b, c);
+    batch_dashboard_lock(&b, app_id, user->id);
     if (new_email.p) {
         user->email = new_email;
         batch_dashboard_email(&b, app_id, user->id, new_email);
@@ -201,7 +202,8 @@ static int make_session(struct ctx *c, const struct dashboard_user *user, struct
     session.expires_at = session.created_at + SESSION_MS;
     struct batch b;
     batch_init(&b, c);
-    batch_dashboard_hold(&b, c->tenant->app_id, user);
+    batch_dashboard_lock(&b, c->tenant->app_id, user->id);
+    batch_dashboard_same(&b, c->tenant->app_id, user);
     batch_dashboard_session(&b, c->tenant->app_id, &session);
     int rc = storage_write(c, home(c), &b, session_made, &session);
     return rc == RC_EXPECT ? DASHBOARD_WRONG_CREDENTIALS : rc;

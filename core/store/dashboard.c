@@ -2,7 +2,8 @@
 /* Dashboard users; see dashboard.h.  They are read by primary key or by unique key
  * `email`, all of an app as a range of the primary key: they are the people who
  * run the application, not its users.  Sessions of a user are a range of key
- * `user`, expired ones of key `expires`. */
+ * `user`, expired ones of key `expires`.  A row of st_locks for each of these users
+ * orders what changes it and what signs it in. */
 #include "store/dashboard.h"
 
 #include "store/query.h"
@@ -35,11 +36,15 @@ QUERY(dashboard_user_email, UPDATE(DASHBOARD_USERS), SETS(PUT(DASHBOARD_USERS_EM
 QUERY(dashboard_user_password, UPDATE(DASHBOARD_USERS), SETS(PUT(DASHBOARD_USERS_PASSWORD_HASH, 0)),
       WHERE(EQ(DASHBOARD_USERS_APP_ID, 1), EQ(DASHBOARD_USERS_USER_ID, 2)), PARAMS(3), NO_LIMIT,
       FLAGS(STK_QF_IDEMPOTENT));
-/* A write that changes nothing: it is there for its lock. */
-QUERY(dashboard_user_hold, UPDATE(DASHBOARD_USERS), SETS(INC(DASHBOARD_USERS_TIME_JOINED, 0)),
-      WHERE(EQ(DASHBOARD_USERS_APP_ID, 1), EQ(DASHBOARD_USERS_USER_ID, 2),
-            EQ(DASHBOARD_USERS_PASSWORD_HASH, 3)),
-      PARAMS(4), NO_LIMIT);
+QUERY(dashboard_user_same, SELECT(DASHBOARD_USERS), OUT(DASHBOARD_USERS_TIME_JOINED),
+      WHERE(EQ(DASHBOARD_USERS_APP_ID, 0), EQ(DASHBOARD_USERS_USER_ID, 1),
+            EQ(DASHBOARD_USERS_PASSWORD_HASH, 2)),
+      PARAMS(3), NO_LIMIT);
+QUERY(dashboard_lock, UPSERT(LOCKS),
+      SETS(PUT(LOCKS_APP_ID, 0), PUT(LOCKS_NAME, 1), INC(LOCKS_N, 2)), PARAMS(3),
+      FLAGS(STK_QF_IDEMPOTENT));
+QUERY(dashboard_lock_delete, DELETE(LOCKS), WHERE(EQ(LOCKS_APP_ID, 0), EQ(LOCKS_NAME, 1)),
+      PARAMS(2), NO_LIMIT, FLAGS(STK_QF_IDEMPOTENT));
 QUERY(dashboard_user_delete, DELETE(DASHBOARD_USERS),
       WHERE(EQ(DASHBOARD_USERS_APP_ID, 0), EQ(DASHBOARD_USERS_USER_ID, 1)), PARAMS(2), NO_LIMIT,
       FLAGS(STK_QF_IDEMPOTENT));
@@ -147,17 +152,29 @@ void batch_dashboard_password(struct batch *b, struct str app_id, struct str id,
                          1);
 }
 
-void batch_dashboard_hold(struct batch *b, struct str app_id, const struct dashboard_user *user)
+static struct str lock_name(struct arena *a, struct str id)
 {
-    call_expect_affected(BATCH(b, q_dashboard_user_hold, v_i64(0), v_str(app_id), v_str(user->id),
-                               v_str(user->password_hash)),
-                         1);
+    return str_printf(a, "dashboard/%.*s", STR_ARG(id));
+}
+
+void batch_dashboard_lock(struct batch *b, struct str app_id, struct str id)
+{
+    BATCH(b, q_dashboard_lock, v_str(app_id), v_str(lock_name(b->c->arena, id)), v_i64(1));
+}
+
+void batch_dashboard_same(struct batch *b, struct str app_id, const struct dashboard_user *user)
+{
+    call_expect_rows(
+        BATCH(b, q_dashboard_user_same, v_str(app_id), v_str(user->id), v_str(user->password_hash)),
+        1);
 }
 
 stk_call *batch_dashboard_delete(struct batch *b, struct str app_id, struct str id)
 {
+    batch_dashboard_lock(b, app_id, id);
     stk_call *call = BATCH(b, q_dashboard_user_delete, v_str(app_id), v_str(id));
     batch_dashboard_sessions_delete(b, app_id, id);
+    BATCH(b, q_dashboard_lock_delete, v_str(app_id), v_str(lock_name(b->c->arena, id)));
     return call;
 }
 

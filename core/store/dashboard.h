@@ -32,9 +32,10 @@ bool dashboard_email_taken(const struct ctx *c);
 /* Each of these fails the batch with RC_EXPECT if there is no such user. */
 void batch_dashboard_email(struct batch *b, struct str app_id, struct str id, struct str email);
 void batch_dashboard_password(struct batch *b, struct str app_id, struct str id, struct str hash);
-/* Likewise if its password is another by now; whoever changes the user waits for
- * the end of the transaction. */
-void batch_dashboard_hold(struct batch *b, struct str app_id, const struct dashboard_user *user);
+/* Likewise if its password is another by now. */
+void batch_dashboard_same(struct batch *b, struct str app_id, const struct dashboard_user *user);
+/* First in a batch: of those with this call for one user, one runs at a time. */
+void batch_dashboard_lock(struct batch *b, struct str app_id, struct str id);
 /* The user and its sessions; the call tells whether there was one. */
 stk_call *batch_dashboard_delete(struct batch *b, struct str app_id, struct str id);
 

@@ -262,13 +262,13 @@ def test_dashboard(meter):
     body = {"email": "a@example.com", "password": "secret123"}
     user = meter.costs(app.post(path, body), 2, 3)["user"]["userId"]
     meter.costs(app.post(path, body), 1, 1, "EMAIL_ALREADY_EXISTS_ERROR")
-    made = meter.costs(app.post("/recipe/dashboard/signin", body), 2, 3)["sessionId"]
+    made = meter.costs(app.post("/recipe/dashboard/signin", body), 2, 4)["sessionId"]
     meter.costs(app.post(session + "/verify", {"sessionId": made}), 2, 2)
     meter.costs(app.get("/recipe/dashboard/users"), 1, 1)
     meter.costs(app.get(path + "/sessions", {"userId": user}), 1, 1)
     meter.costs(app.delete(f"{session}?sessionId={made}"), 1, 1)
-    meter.costs(app.put(path, {"userId": user, "newPassword": "different1"}), 2, 3)
-    meter.costs(app.delete(f"{path}?userId={user}"), 1, 2)
+    meter.costs(app.put(path, {"userId": user, "newPassword": "different1"}), 2, 4)
+    meter.costs(app.delete(f"{path}?userId={user}"), 1, 4)
     meter.costs(app.get("/recipe/dashboard/tenant/core-config"), 0, 0)
 
 
