@@ -3,6 +3,7 @@
 
 import re
 import threading
+import uuid
 
 import pytest
 
@@ -478,3 +479,24 @@ def test_the_last_device_goes_while_another_comes(pair):
         assert at_once(2, work) == ["OK", "OK"]
         assert [d["name"] for d in devices(pair[0], user)] == ["new"]
         verify(pair[1], code_of("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"), user).ok()
+
+
+def test_tenants_in_another_database(postgres, database):
+    """The devices of a user are where the user is."""
+    with Core(uri=postgres.create_database("db_" + uuid.uuid4().hex)) as core:
+        app = core.app()
+        app.put("/recipe/multitenancy/tenant/v2", {
+            "tenantId": "far", "coreConfig": {"postgresql_connection_uri": database}}).ok()
+        far = app.tenant("far")
+        user = far.post("/recipe/signup", {"email": "a@b.c", "password": "secret123"}).ok()["user"]["id"]
+        secret = create(app, "d", user).ok()["secret"]
+        assert [d["name"] for d in devices(app, user)] == ["d"]
+        verify_device(app, "d", code_of(secret), user).is_status("UNKNOWN_DEVICE_ERROR")
+        verify_device(far, "d", code_of(secret), user).ok()
+        near = imported(app, user="near")
+        verify(app, code_of(near), "near").ok()
+        verify(far, code_of(near), "near").is_status("UNKNOWN_USER_ID_ERROR")
+        status = app.post(DEVICE + "/status/bulk", {"userIds": ["near", user, "x"]}).ok()["users"]
+        assert [s["hasVerifiedDevice"] for s in status] == [True, True, None]
+        app.put(DEVICE, {"userId": user, "existingDeviceName": "d", "newDeviceName": "e"}).ok()
+        assert app.post(DEVICE + "/remove", {"userId": user, "deviceName": "e"}).ok()["didDeviceExist"]
