@@ -46,7 +46,7 @@ static int read_all(struct txn *t, struct attempt *x, int64_t now, struct reads 
     r->devices = batch_totp_devices(&b, &x->user);
     r->codes = batch_totp_codes(&b, &x->user, c->tenant->tenant_id, x->most);
     r->used = NULL;
-    if (x->code.len <= CODE_MAX * 4) /* else no column takes it */
+    if (str_utf16_len(x->code) <= CODE_MAX) /* else it was not kept either */
         r->used = batch_totp_code_used(&b, &x->user, c->tenant->tenant_id, x->code, now);
     int rc = txn_exec(t, &b);
     x->held = rc == RC_OK;
