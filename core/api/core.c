@@ -162,26 +162,51 @@ static json_t *usage_json(struct api *a, const struct tenant_usage *u)
     return o;
 }
 
+static json_t *tenants_json(struct api *a, const struct tenant_usage *list, size_t n)
+{
+    json_t *o = json_object(), *tenants = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(tenants, usage_json(a, &list[i]));
+    json_add_str(o, "connectionUriDomain", a->cud);
+    json_add_str(o, "appId", a->app_id);
+    json_object_set_new(o, "tenants", tenants);
+    return o;
+}
+
+/* What is told of the use of one feature. */
+static json_t *feature_json(struct api *a, struct str name, const struct app_usage *usage,
+                            const struct tenant_usage *list, size_t n)
+{
+    if (str_eqz(name, "multi_tenancy"))
+        return tenants_json(a, list, n);
+    json_t *o = json_object();
+    if (str_eqz(name, "dashboard_login"))
+        json_add_i64(o, "user_count", usage->dashboard_users);
+    else if (str_eqz(name, "account_linking"))
+        json_add_bool(o, "usesAccountLinking", usage->account_linking);
+    return o;
+}
+
 static int feature_flag(struct api *a)
 {
     const char *const *names;
     struct tenant_usage *list;
+    struct app_usage usage;
     size_t n;
-    if (core_usage(&a->ctx, &list, &n) != RC_OK)
+    if (core_usage(&a->ctx, &list, &n) != RC_OK || core_app_usage(&a->ctx, &usage) != RC_OK)
         return RC_FAIL;
-    json_t *features = json_array(), *tenants = json_array(), *usage = json_object();
-    json_t *multi_tenancy = json_object(), *reply = api_ok(a);
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(tenants, usage_json(a, &list[i]));
-    n = core_features(&names);
-    for (size_t i = 0; i < n; i++)
+    json_t *features = json_array(), *stats = json_object(), *maus = json_array();
+    json_t *reply = api_ok(a);
+    size_t nfeatures = core_features(&names);
+    for (size_t i = 0; i < nfeatures; i++) {
         json_array_append_new(features, json_string(names[i]));
-    json_add_str(multi_tenancy, "connectionUriDomain", a->cud);
-    json_add_str(multi_tenancy, "appId", a->app_id);
-    json_object_set_new(multi_tenancy, "tenants", tenants);
-    json_object_set_new(usage, "multi_tenancy", multi_tenancy);
+        json_object_set_new(stats, names[i], feature_json(a, str_z(names[i]), &usage, list, n));
+    }
+    for (int i = 0; i < USAGE_DAYS; i++)
+        json_array_append_new(maus, json_integer(usage.maus[i]));
+    json_object_set_new(stats, "maus", maus);
     json_object_set_new(reply, "features", features);
-    json_object_set_new(reply, "usageStats", usage);
+    json_object_set_new(reply, "usageStats", stats);
     return RC_OK;
 }
 

@@ -8,6 +8,8 @@
 #include "recipe/account_info.h"
 #include "recipe/active.h"
 
+#include <string.h>
+
 enum { LIMIT_DEFAULT = 100 };
 
 static int bad_request(struct api *a, const char *text)
@@ -54,10 +56,15 @@ static int query_terms(struct api *a, const char *name, struct users_terms *term
     int rc = api_query_opt(a, name, &list);
     if (rc != RC_OK || !list.p)
         return rc;
-    terms->list = ARENA_ARRAY(a->ctx.arena, struct str, list.len + 1);
+    terms->list = ARENA_ARRAY(a->ctx.arena, struct str, 2 * list.len + 1);
     while (str_split(&list, ';', &term)) {
-        term = text_fold(a->ctx.arena, term);
-        if (term.len)
+        struct str folded = text_fold(a->ctx.arena, term);
+        if (folded.len == 0)
+            continue;
+        terms->list[terms->n++] = folded;
+        /* the id an account has at its provider is stored as it is: look for either */
+        term = str_trim(term);
+        if (memmem(term.p, term.len, "::", 2) && !str_eq(term, folded))
             terms->list[terms->n++] = term;
     }
     return RC_OK;

@@ -145,6 +145,17 @@ bool str_utf8(struct str s)
     return true;
 }
 
+size_t str_utf16_len(struct str s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        n += (c & 0xc0) != 0x80;
+        n += c >= 0xf0; /* four bytes are two surrogates */
+    }
+    return n;
+}
+
 bool str_eq_secret(struct str a, struct str b)
 {
     return a.len == b.len && (a.len == 0 || CRYPTO_memcmp(a.p, b.p, a.len) == 0);

@@ -43,6 +43,8 @@ ptrdiff_t str_rfind(struct str s, char c);
 bool str_i64(struct str s, int64_t *value);
 /* Whether the bytes are valid UTF-8 without NUL. */
 bool str_utf8(struct str s);
+/* How many UTF-16 units the UTF-8 text takes: what limits of the CDI count. */
+size_t str_utf16_len(struct str s);
 /* Same length and same bytes, in time that depends on the length only. */
 bool str_eq_secret(struct str a, struct str b);
 /* 64-bit FNV-1a, for in-memory tables. */

@@ -113,7 +113,7 @@ int settings_cdi_parse(struct str text);
 json_t *settings_describe(const struct settings *s);
 /* Appends the same shape for a plugin's option; value may be NULL. */
 void settings_describe_add(json_t *array, const char *key, const char *type, json_t *value,
-                           json_t *dflt, json_t *possible, const char *help);
+                           json_t *dflt, json_t *possible, const char *help, bool editable);
 /* The value as config.yaml would spell it, "***" for a set secret, STR_NULL if
  * not set. */
 struct str settings_show(const struct settings *s, const struct setting *k, struct arena *a);

@@ -162,7 +162,7 @@ static const char *type_name(const struct setting *k)
 }
 
 static json_t *field(const char *key, const char *type, json_t *value, const char *help,
-                     bool per_tenant, json_t *possible, json_t *dflt, bool plugin)
+                     bool per_tenant, json_t *possible, json_t *dflt, bool plugin, bool editable)
 {
     json_t *f = json_object();
     json_object_set_new(f, "key", json_string(key));
@@ -174,7 +174,7 @@ static json_t *field(const char *key, const char *type, json_t *value, const cha
     json_object_set_new(f, "isNullable", json_boolean(!dflt || json_is_null(dflt)));
     json_object_set_new(f, "defaultValue", dflt ? dflt : json_null());
     json_object_set_new(f, "isPluginProperty", json_boolean(plugin));
-    json_object_set_new(f, "isPluginPropertyEditable", json_false());
+    json_object_set_new(f, "isPluginPropertyEditable", json_boolean(editable));
     return f;
 }
 
@@ -191,15 +191,16 @@ json_t *settings_describe(const struct settings *s)
             continue;
         json_array_append_new(list, field(k->name, type_name(k), value_json(s, k), k->help,
                                           k->scope == SETTING_TENANT, choices_json(k),
-                                          value_json(&dflt, k), false));
+                                          value_json(&dflt, k), false, false));
     }
     return list;
 }
 
 void settings_describe_add(json_t *array, const char *key, const char *type, json_t *value,
-                           json_t *dflt, json_t *possible, const char *help)
+                           json_t *dflt, json_t *possible, const char *help, bool editable)
 {
-    json_array_append_new(array, field(key, type, value, help, true, possible, dflt, true));
+    json_array_append_new(array,
+                          field(key, type, value, help, true, possible, dflt, true, editable));
 }
 
 struct str settings_show(const struct settings *s, const struct setting *k, struct arena *a)

@@ -4,15 +4,18 @@
 #include "jobs/jobs_internal.h"
 
 #include "base/clock.h"
+#include "config/settings.h"
 #include "recipe/app_keys.h"
 #include "recipe/multitenancy.h"
 #include "recipe/passwordless.h"
 #include "storage/tenant.h"
+#include "store/dashboard.h"
 #include "store/emailpassword.h"
 #include "store/emailverification.h"
 #include "store/session.h"
+#include "store/totp.h"
 
-enum { TOKEN_ROWS = 1000 };
+enum { EXPIRE_ROWS = 1000 }; /* what one statement deletes at most */
 
 static int expire_sessions(struct job_run *r)
 {
@@ -25,15 +28,44 @@ static int expire_sessions(struct job_run *r)
     return RC_OK;
 }
 
-static int expire_reset_tokens(struct job_run *r)
+/* Deletes what expired before that time, a thousand rows a time. */
+static int expire(struct job_run *r, int64_t before,
+                  int (*rows)(struct ctx *c, struct storage *s, int64_t before, uint64_t *n))
 {
-    uint64_t n = TOKEN_ROWS;
-    while (n >= TOKEN_ROWS && job_go_on(r)) {
-        int rc = reset_tokens_expire(r->ctx, r->storage, clock_ms(), &n);
+    uint64_t n = EXPIRE_ROWS;
+    while (n >= EXPIRE_ROWS && job_go_on(r)) {
+        int rc = rows(r->ctx, r->storage, before, &n);
         if (rc != RC_OK)
             return rc;
     }
     return RC_OK;
+}
+
+static int expire_reset_tokens(struct job_run *r)
+{
+    return expire(r, clock_ms(), reset_tokens_expire);
+}
+
+static int expire_verification_tokens(struct job_run *r)
+{
+    return expire(r, clock_ms(), verification_tokens_expire);
+}
+
+static int expire_dashboard_sessions(struct job_run *r)
+{
+    return expire(r, clock_ms(), dashboard_sessions_expire);
+}
+
+/* A code counts among the wrong ones for a cooldown after it was tried. */
+static int expire_totp_codes(struct job_run *r)
+{
+    const struct tenant **tenants;
+    size_t n = tenant_list(r->ctx, STR_NULL, STR_NULL, &tenants);
+    int64_t cooldown = 0;
+    for (size_t i = 0; i < n; i++)
+        if (tenants[i]->settings->totp_rate_limit_cooldown_sec > cooldown)
+            cooldown = tenants[i]->settings->totp_rate_limit_cooldown_sec;
+    return expire(r, cooldown < INT32_MAX ? clock_ms() - cooldown * 1000 : 0, totp_codes_expire);
 }
 
 static int expire_passwordless(struct job_run *r)
@@ -43,17 +75,6 @@ static int expire_passwordless(struct job_run *r)
     passwordless_expiry(r->ctx, &expiry);
     while (more && job_go_on(r)) {
         int rc = passwordless_expire(r->ctx, r->storage, &expiry, &more);
-        if (rc != RC_OK)
-            return rc;
-    }
-    return RC_OK;
-}
-
-static int expire_verification_tokens(struct job_run *r)
-{
-    uint64_t n = TOKEN_ROWS;
-    while (n >= TOKEN_ROWS && job_go_on(r)) {
-        int rc = verification_tokens_expire(r->ctx, r->storage, clock_ms(), &n);
         if (rc != RC_OK)
             return rc;
     }
@@ -88,6 +109,8 @@ const struct job jobs_list[] = {
     {"expire_password_reset_tokens", HOUR_MS, true, expire_reset_tokens},
     {"expire_passwordless_devices", HOUR_MS, true, expire_passwordless},
     {"expire_email_verification_tokens", HOUR_MS, true, expire_verification_tokens},
+    {"expire_totp_codes", HOUR_MS, true, expire_totp_codes},
+    {"expire_dashboard_sessions", 12 * HOUR_MS, true, expire_dashboard_sessions},
     {"expire_signing_keys", 24 * HOUR_MS, true, expire_signing_keys},
     {"sweep_deleted_tenants", HOUR_MS / 120, false, sweep},
     {0},

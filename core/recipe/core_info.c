@@ -12,7 +12,6 @@
 #include "recipe/stats.h"
 #include "recipe/users.h"
 #include "storage/storages.h"
-#include "store/core_info.h"
 #include "store/keys.h"
 
 enum { PROBE_MS = 2000 };
@@ -108,7 +107,7 @@ int core_domains(struct ctx *c, const struct app *app, struct str website, struc
 
 size_t core_features(const char *const **names)
 {
-    static const char *const built[] = {"multi_tenancy"};
+    static const char *const built[] = {"multi_tenancy", "dashboard_login", "mfa", "security"};
     *names = built;
     return sizeof(built) / sizeof(built[0]);
 }
@@ -130,6 +129,9 @@ static int usage_of(struct ctx *c, const struct tenant *t, struct tenant_usage *
     }
     c->fail = sub.fail;
     c->fail_text = sub.fail_text;
+    c->round_trips = sub.round_trips;
+    c->statements = sub.statements;
+    c->batches = sub.batches;
     return rc;
 }
 
@@ -141,5 +143,22 @@ int core_usage(struct ctx *c, struct tenant_usage **list, size_t *n)
     int rc = RC_OK;
     for (size_t i = 0; rc == RC_OK && i < *n; i++)
         rc = usage_of(c, tenants[i], &(*list)[i]);
+    return rc;
+}
+
+int core_app_usage(struct ctx *c, struct app_usage *usage)
+{
+    const struct app *app = c->tenant->app;
+    struct storage **list;
+    size_t n;
+    *usage = (struct app_usage){.dashboard_users = 0};
+    int rc = app_usage_read(c, app->storage, app->app_id, clock_ms(), usage->maus,
+                            &usage->dashboard_users);
+    for (int i = 1; i < USAGE_DAYS; i++)
+        usage->maus[i] += usage->maus[i - 1];
+    if (rc == RC_OK)
+        rc = tenant_app_storages(c, app, &list, &n);
+    for (size_t i = 0; rc == RC_OK && i < n && !usage->account_linking; i++)
+        rc = app_has_primary(c, list[i], app->app_id, &usage->account_linking);
     return rc;
 }

@@ -6,6 +6,7 @@
 
 #include "base/ctx.h"
 #include "storage/tenant.h"
+#include "store/core_info.h"
 
 #include <stddef.h>
 
@@ -38,5 +39,13 @@ struct tenant_usage {
     const struct tenant *tenant; /* until the arena is reset */
 };
 int core_usage(struct ctx *c, struct tenant_usage **list, size_t *n);
+
+/* And the app itself. */
+struct app_usage {
+    int64_t maus[USAGE_DAYS]; /* [i]: users seen in the last i + 1 days */
+    int64_t dashboard_users;
+    bool account_linking; /* it has a primary user */
+};
+int core_app_usage(struct ctx *c, struct app_usage *usage);
 
 #endif

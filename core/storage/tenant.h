@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 
+struct plugin;
 struct storage;
 struct settings;
 struct app_keys;
@@ -73,6 +74,11 @@ int tenant_app_storages(struct ctx *c, const struct app *app, struct storage ***
  * absent too), by id; referenced until the arena is reset.  Their storage may
  * be NULL: resolve the one that is to be used. */
 size_t tenant_list(struct ctx *c, struct str cud, struct str app_id, const struct tenant ***list);
+
+/* The plugin of the tenant's storage and the keys it is opened with, defaults
+ * included: where the database is, with its secrets. */
+int tenant_connection(struct ctx *c, const struct tenant *t, const struct plugin **plugin,
+                      const stk_kv **kv, size_t *n);
 
 /* ---- the registry itself */
 

@@ -114,6 +114,23 @@ int lazy_open(struct ctx *c, struct registry *r, struct lazy_storage *conn, stru
     return rc;
 }
 
+int tenant_connection(struct ctx *c, const struct tenant *t, const struct plugin **plugin,
+                      const stk_kv **kv, size_t *n)
+{
+    const struct tenant_obj *obj = (const struct tenant_obj *)t;
+    *plugin = obj->conn.plugin;
+    *kv = obj->conn.kv;
+    *n = obj->conn.nkv;
+    if (*kv)
+        return RC_OK;
+    stk_kv *base;
+    struct str error;
+    if (config_plugin_kv(c->core->config, c->arena, &base, n, &error) != RC_OK)
+        return ctx_fail_text(c, FAIL_INTERNAL, error);
+    *kv = base;
+    return RC_OK;
+}
+
 /* ---- snapshots */
 
 static int lay_settings(struct ctx *c, const json_t *config, const struct settings **settings)

@@ -21,6 +21,14 @@ void batch_value_put(struct batch *b, struct str app_id, struct str name, struct
                      int64_t now);
 int value_delete(struct ctx *c, struct storage *s, struct str app_id, struct str name);
 
+/* Users of the app last seen in each of the days before `now`, the latest first,
+ * and how many may sign in to its dashboard. */
+enum { USAGE_DAYS = 31 };
+int app_usage_read(struct ctx *c, struct storage *s, struct str app_id, int64_t now,
+                   int64_t seen[USAGE_DAYS], int64_t *dashboard_users);
+/* Whether it has a primary user, in this storage. */
+int app_has_primary(struct ctx *c, struct storage *s, struct str app_id, bool *has);
+
 /* Whether the tenant has a session. */
 int tenant_has_session(struct ctx *c, struct storage *s, struct str app_id, struct str tenant_id,
                        bool *has);

@@ -5,8 +5,9 @@
  * for every combination of recipes that has a wanted one, merged here: a page
  * costs the same wherever it begins and however rare the recipe is.  Counts are
  * the shards of st_user_counters, a range of its primary key.  Searches are
- * prefixes in st_user_tenants' keys `email`, `email_domain`, `uk_phone` and `tp`;
- * where two kinds are given the first one's key is read and the other filters. */
+ * prefixes in st_user_tenants' keys `email`, `email_domain`, `uk_phone`, `tp` and
+ * `uk_tp`; where two kinds are given the first one's key is read and the other
+ * filters. */
 #include "store/users.h"
 
 #include "store/query.h"
@@ -167,6 +168,18 @@ static void make_unique(struct id_set *set)
           WHERE(EQ(USER_TENANTS_APP_ID, 0), EQ(USER_TENANTS_TENANT_ID, 1), PREFIX(col, 2),         \
                 PREFIX(filter, 3)),                                                                \
           ORDER(ASC(col)), PARAMS(4), LIMIT(SEARCH_LIMIT))
+/* The account of a provider, "google::1234": both parts, as they are stored. */
+#define SEARCH_ACCOUNT(name, col)                                                                  \
+    QUERY(name, SELECT(USER_TENANTS), OUT(USER_TENANTS_USER_ID),                                   \
+          WHERE(EQ(USER_TENANTS_APP_ID, 0), EQ(USER_TENANTS_TENANT_ID, 1), PREFIX(col, 2),         \
+                EQ(USER_TENANTS_TP_ID, 3), PREFIX(USER_TENANTS_TP_USER_ID, 4)),                    \
+          ORDER(ASC(col)), PARAMS(5), LIMIT(SEARCH_LIMIT))
+QUERY(search_account, SELECT(USER_TENANTS), OUT(USER_TENANTS_USER_ID),
+      WHERE(EQ(USER_TENANTS_APP_ID, 0), EQ(USER_TENANTS_TENANT_ID, 1), EQ(USER_TENANTS_TP_ID, 2),
+            PREFIX(USER_TENANTS_TP_USER_ID, 3)),
+      ORDER(ASC(USER_TENANTS_TP_USER_ID)), PARAMS(4), LIMIT(SEARCH_LIMIT));
+SEARCH_ACCOUNT(search_email_account, USER_TENANTS_EMAIL);
+SEARCH_ACCOUNT(search_domain_account, USER_TENANTS_EMAIL_DOMAIN);
 SEARCH(search_email, USER_TENANTS_EMAIL);
 SEARCH(search_domain, USER_TENANTS_EMAIL_DOMAIN);
 SEARCH(search_phone, USER_TENANTS_PHONE);
@@ -197,6 +210,45 @@ struct search {
     struct id_set set;
 };
 
+/* "google::1234" in its two parts. */
+static bool is_account(struct str term, struct str *provider, struct str *id)
+{
+    const char *mark = memmem(term.p, term.len, "::", 2);
+    if (!mark)
+        return false;
+    *provider = str_sub(term, 0, (size_t)(mark - term.p));
+    *id = str_sub(term, (size_t)(mark - term.p) + 2, term.len);
+    return true;
+}
+
+/* One term of a provider: with q beside `other`, or alone. */
+static void search_provider(struct search *x, const stk_query *q, const stk_query *account,
+                            struct str other, struct str term)
+{
+    stk_val params[5] = {v_str(x->app_id), v_str(x->tenant_id)};
+    struct str provider, id;
+    size_t n = 2;
+    if (other.p)
+        params[n++] = v_str(other);
+    bool whole = is_account(term, &provider, &id);
+    params[n++] = v_str(whole ? provider : term);
+    if (whole)
+        params[n++] = v_str(id);
+    batch_add(&x->b, whole ? account : q, params, n);
+}
+
+static int search_providers(struct search *x, const stk_query *q, const stk_query *account,
+                            const struct users_terms *others, const struct users_terms *providers)
+{
+    int rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < (others ? others->n : 1); i++)
+        for (size_t k = 0; rc == RC_OK && k < providers->n; k++) {
+            search_provider(x, q, account, others ? others->list[i] : STR_NULL, providers->list[k]);
+            rc = run_some(x->c, x->s, &x->b, false, &x->set);
+        }
+    return rc;
+}
+
 /* Every term, alone or with every term of another kind. */
 static int search_terms(struct search *x, const stk_query *q, const struct users_terms *terms,
                         const struct users_terms *others)
@@ -216,6 +268,17 @@ static int search_terms(struct search *x, const stk_query *q, const struct users
     return rc;
 }
 
+/* Emails, by their beginning and by that of their domain, beside providers. */
+static int search_emails_of(struct search *x, const struct users_terms *emails,
+                            const struct users_terms *providers)
+{
+    int rc =
+        search_providers(x, &q_search_email_provider, &q_search_email_account, emails, providers);
+    return rc != RC_OK ? rc
+                       : search_providers(x, &q_search_domain_provider, &q_search_domain_account,
+                                          emails, providers);
+}
+
 int users_search(struct ctx *c, struct storage *s, struct str app_id, struct str tenant_id,
                  const struct users_terms *emails, const struct users_terms *phones,
                  const struct users_terms *providers, struct str **ids, size_t *n)
@@ -231,16 +294,15 @@ int users_search(struct ctx *c, struct storage *s, struct str app_id, struct str
         if (rc == RC_OK)
             rc = search_terms(&x, &q_search_domain_phone, emails, phones);
     } else if (emails->n && providers->n) {
-        rc = search_terms(&x, &q_search_email_provider, emails, providers);
-        if (rc == RC_OK)
-            rc = search_terms(&x, &q_search_domain_provider, emails, providers);
+        rc = search_emails_of(&x, emails, providers);
     } else if (emails->n) {
         rc = search_terms(&x, &q_search_email, emails, NULL);
         if (rc == RC_OK)
             rc = search_terms(&x, &q_search_domain, emails, NULL);
+    } else if (phones->n) {
+        rc = search_terms(&x, &q_search_phone, phones, NULL);
     } else {
-        rc = search_terms(&x, phones->n ? &q_search_phone : &q_search_provider,
-                          phones->n ? phones : providers, NULL);
+        rc = search_providers(&x, &q_search_provider, &q_search_account, NULL, providers);
     }
     if (rc == RC_OK)
         rc = run_some(c, s, &x.b, true, &x.set);

@@ -76,6 +76,7 @@ static struct pg_guard *guard_new(const struct stk_sql_stmt *stmt)
     uint64_t h = 14695981039346656037u;
     for (const char *s = g->text; *s; s++)
         h = (h ^ (unsigned char)*s) * 1099511628211u;
+    h ^= (stmt->query + 1u) * 0x9e3779b97f4a7c15u; /* its text may be that of another query */
     snprintf(g->name, sizeof g->name, "stk_%016" PRIx64, h);
     return g;
 }

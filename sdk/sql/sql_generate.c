@@ -424,7 +424,9 @@ static struct stk_sql_stmt *pack(const struct gen *g)
     s->op = g->q->op;
     s->slot = g->slot;
     s->ncols = g->q->op == STK_OP_SELECT ? g->q->nout : g->q->op == STK_OP_COUNT ? 1 : 0;
-    snprintf(s->name, sizeof s->name, "stk_%016llx", (unsigned long long)fnv1a(text, s->len));
+    /* Two queries may be one text, and are two statements all the same. */
+    uint64_t h = fnv1a(text, s->len) ^ (uint64_t)(s->query * 256u + s->slot) * 0x9e3779b97f4a7c15u;
+    snprintf(s->name, sizeof s->name, "stk_%016llx", (unsigned long long)h);
     return s;
 }
 

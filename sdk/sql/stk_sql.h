@@ -102,7 +102,7 @@ struct stk_sql_stmt {
     uint16_t query;
     uint16_t ncols; /* SELECT: cells of a row (nout); COUNT: 1; else 0 */
     uint8_t op, slot;
-    char name[24]; /* "stk_" and 16 hex digits: a hash of the text */
+    char name[24]; /* "stk_" and 16 hex digits: a hash of text and query */
 };
 
 /* The statement of a query for a slot, made on first use; NULL: out of memory. */

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
+import otp
 from core import Core
 
 HASH = "$2b$04$" + "a" * 53
@@ -312,8 +313,47 @@ def test_lookups(meter, user):
 
 def test_user_remove(meter, user):
     meter.session(user).ok()
-    meter.costs(meter.app.post("/user/remove", {"userId": user}), 3, 22)
+    meter.costs(meter.app.post("/user/remove", {"userId": user}), 3, 25)
     meter.costs(meter.app.post("/user/remove", {"userId": user}), 1, 5)
+
+
+# ---- second factors
+
+def test_totp(meter):
+    app, path, u = meter.app, "/recipe/totp/device", {"userId": "u"}
+    body = {**u, "skew": 0, "period": 86400}
+    secret = meter.costs(app.post(path, {**body, "deviceName": "a"}), 2, 4)["secret"]
+    meter.costs(app.post(path, body), 2, 4)
+    meter.costs(app.post(path + "/import", {**body, "secretKey": secret}), 2, 4)
+    meter.costs(app.get(path + "/list", u), 1, 1)
+    meter.costs(app.post(path + "/status/bulk", {"userIds": ["u", "v"]}), 1, 1)
+    named = {**u, "deviceName": "a"}
+    code = otp.code_of(secret)
+    meter.costs(app.post(path + "/verify", {**named, "totp": code}), 2, 7)
+    meter.costs(app.post("/recipe/totp/verify", {**u, "totp": code}), 2, 6, "INVALID_TOTP_ERROR")
+    meter.costs(app.put(path, {**u, "existingDeviceName": "a", "newDeviceName": "b"}), 2, 4)
+    meter.costs(app.post(path + "/remove", {**u, "deviceName": "b"}), 2, 3)
+
+
+# ---- the dashboard
+
+def test_dashboard(meter):
+    app, path, session = meter.app, "/recipe/dashboard/user", "/recipe/dashboard/session"
+    body = {"email": "a@example.com", "password": "secret123"}
+    user = meter.costs(app.post(path, body), 2, 3)["user"]["userId"]
+    meter.costs(app.post(path, body), 1, 1, "EMAIL_ALREADY_EXISTS_ERROR")
+    made = meter.costs(app.post("/recipe/dashboard/signin", body), 2, 4)["sessionId"]
+    meter.costs(app.post(session + "/verify", {"sessionId": made}), 2, 2)
+    meter.costs(app.get("/recipe/dashboard/users"), 1, 1)
+    meter.costs(app.get(path + "/sessions", {"userId": user}), 1, 1)
+    meter.costs(app.delete(f"{session}?sessionId={made}"), 1, 1)
+    meter.costs(app.put(path, {"userId": user, "newPassword": "different1"}), 2, 4)
+    meter.costs(app.delete(f"{path}?userId={user}"), 1, 4)
+    meter.costs(app.get("/recipe/dashboard/tenant/core-config"), 0, 0)
+
+
+def test_usage(meter):
+    meter.costs(meter.app.get("/ee/featureflag"), 4, 35)
 
 
 # ---- tenants
@@ -323,7 +363,7 @@ def test_tenants(meter, user):
     meter.costs(app.put(path + "/v2", {"tenantId": "t"}), 4, 8)
     meter.costs(app.tenant("t").get(path + "/v2"), 0, 0)
     meter.costs(app.tenant("t").post(path + "/user", {"recipeUserId": user}), 3, 13)
-    meter.costs(app.tenant("t").post(path + "/user/remove", {"recipeUserId": user}), 3, 15)
+    meter.costs(app.tenant("t").post(path + "/user/remove", {"recipeUserId": user}), 3, 16)
     provider = {"config": {"thirdPartyId": "google", "name": "Google"}}
     meter.costs(app.put("/recipe/multitenancy/config/thirdparty", provider), 4, 8)
     meter.costs(app.put("/recipe/multitenancy/config/thirdparty", provider), 1, 1)

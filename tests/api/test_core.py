@@ -10,6 +10,7 @@ import pytest
 
 from core import Core
 from servers import PostgresServer, wait_for
+from sql import run_sql
 
 VERSIONS = ["3.0", "3.1", "4.0", "5.0", "5.1", "5.2", "5.3", "5.4", "5.5", "5.6"]
 APP_ONLY = "Only public tenantId can call this app specific API"
@@ -165,7 +166,27 @@ def test_feature_flag(app):
     assert tenants["public"]["usersCount"] == 0 and not tenants["public"]["hasUsersOrSessions"]
     assert tenants["public"]["userPoolId"] == tenants["t1"]["userPoolId"]
     assert tenants["public"]["hasEnterpriseLogin"] is False
+    assert set(reply["features"]) == set(reply["usageStats"]) - {"maus"}
+    assert reply["usageStats"]["mfa"] == {} and reply["usageStats"]["security"] == {}
     t1.get("/ee/featureflag").is_error(403, APP_ONLY)
+
+
+def test_usage_of_an_app(core, app, storage):
+    def usage():
+        return app.get("/ee/featureflag").ok()["usageStats"]
+    assert usage()["maus"] == [0] * 31 and usage()["dashboard_login"] == {"user_count": 0}
+    users = [app.post("/recipe/signup", {"email": f"u{i}@example.com", "password": "secret123"})
+             .ok()["user"]["id"] for i in range(4)]
+    app.post("/recipe/dashboard/user", {"email": "a@example.com", "password": "secret123"}).ok()
+    day, now = 24 * 3600 * 1000, int(time.time() * 1000)
+    for user, ago in zip(users, (0.5, 3.5, 30.5, 31.5)):
+        run_sql(core, storage, "UPDATE st_user_last_active SET last_active = ? WHERE user_id = ?",
+                (int(now - ago * day), user))
+    assert usage()["maus"] == [1] * 3 + [2] * 27 + [3]
+    assert usage()["dashboard_login"] == {"user_count": 1}
+    # the same count, asked for by time
+    for days, n in ((1, 1), (4, 2), (31, 3), (32, 4)):
+        assert app.get("/users/count/active", {"since": now - days * day}).ok()["count"] == n
 
 
 def test_license_key(app):

@@ -190,6 +190,26 @@ def test_search(app):
     assert made["ann@other.net"]["emails"] == ["ann@other.net"]
 
 
+def test_search_of_accounts_at_providers(app):
+    """By provider, or by provider and id there."""
+    for email, tp, user in (("ann@a.com", "google", "User-XyZ"), ("bob@b.com", "google", "12345")):
+        app.post("/recipe/signinup", {"thirdPartyId": tp, "thirdPartyUserId": user, "email": {
+            "id": email, "isVerified": False}}).ok()
+    sign_up(app, "cid@c.com")
+
+    def found(**query):
+        return [u["emails"][0] for u in users(app, **query)["users"]]
+    assert found(provider="goo") == ["ann@a.com", "bob@b.com"]
+    assert found(provider="GOOGLE") == ["ann@a.com", "bob@b.com"] and found(provider="oogle") == []
+    assert found(provider="google::123") == ["bob@b.com"]
+    assert found(provider="google::User-X; Google::12345") == ["ann@a.com", "bob@b.com"]
+    assert found(provider="google::xyz") == [] and found(provider="goo::123") == []
+    assert found(provider="google::") == ["ann@a.com", "bob@b.com"]
+    assert found(email="b", provider="google::1") == ["bob@b.com"]
+    assert found(email="ann", provider="google::1") == []
+    assert found(email="a", provider="google") == ["ann@a.com"]
+
+
 def test_search_tags(app):
     assert app.get("/user/search/tags").ok() == {"status": "OK",
                                                  "tags": ["email", "phone", "provider"]}

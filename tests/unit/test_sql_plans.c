@@ -91,11 +91,28 @@ static void every_dialect_takes_the_catalogue(void **state)
     }
 }
 
+/* A server that is told to prepare a name twice refuses, and is then taken for a
+ * pooler that keeps no statements. */
+static void statements_are_told_apart(void **state)
+{
+    (void)state;
+    struct stk_sql_dialect d = {.kind = STK_SQL_POSTGRESQL, .plugin = "test", .schema = "public"};
+    struct stk_sql *sql = NULL;
+    stk_err err = {.size = sizeof err};
+    if (stk_sql_open(&store_catalog, &d, &sql, &err))
+        fail_msg("%s", err.msg);
+    for (uint16_t i = 0; i < sql->nqueries; i++)
+        for (uint16_t k = 0; k < i; k++)
+            assert_string_not_equal(stk_sql_stmt(sql, i, 0)->name, stk_sql_stmt(sql, k, 0)->name);
+    stk_sql_close(sql);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_query_has_its_key, fix_setup, fix_teardown),
         cmocka_unit_test(every_dialect_takes_the_catalogue),
+        cmocka_unit_test(statements_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
