@@ -38,10 +38,6 @@ int users_home(struct ctx *c, struct str id, struct storage **s);
 /* Over the app: the user as it was known before accounts could be linked, with
  * just this login method, which must be of the recipe.  USERS_UNKNOWN. */
 int users_method_by_id(struct ctx *c, struct str id, enum recipe_mask recipe, struct user *user);
-/* The storage in which a call for the app keeps what is filed under the id: the
- * one that knows the user, else the app's own.  Without a read where the app has
- * just one. */
-int users_home(struct ctx *c, struct str id, struct storage **s);
 
 /* ---- lists, in c->tenant */
 
