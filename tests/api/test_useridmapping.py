@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""External user ids: making, reading, changing and removing a mapping; and that every call
+that takes or shows an id takes and shows the external one."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from core import Core
+
+EMAIL = "a@example.com"
+PASSWORD = "secret123"
+
+
+def sign_up(app, email=EMAIL):
+    return app.post("/recipe/signup", {"email": email, "password": PASSWORD}).ok()["user"]["id"]
+
+
+def make(app, user_id, external, **more):
+    return app.post("/recipe/userid/map", {"superTokensUserId": user_id,
+                                           "externalUserId": external, **more})
+
+
+def get(app, user_id, kind=None):
+    return app.get("/recipe/userid/map", {"userId": user_id,
+                                          **({"userIdType": kind} if kind else {})})
+
+
+def remove(app, user_id, kind=None, **more):
+    return app.post("/recipe/userid/map/remove", {
+        "userId": user_id, **({"userIdType": kind} if kind else {}), **more})
+
+
+def exists(reply):
+    told = reply.is_status("USER_ID_MAPPING_ALREADY_EXISTS_ERROR")
+    return told["doesSuperTokensUserIdExist"], told["doesExternalUserIdExist"]
+
+
+def test_make_and_read(app):
+    user = sign_up(app)
+    get(app, user).is_status("UNKNOWN_MAPPING_ERROR")
+    get(app, "nobody").is_status("UNKNOWN_MAPPING_ERROR")
+    make(app, f"  {user} ", " ext\n", externalUserIdInfo=" info ").ok()
+    whole = {"status": "OK", "superTokensUserId": user, "externalUserId": "ext",
+             "externalUserIdInfo": "info"}
+    for asked in ((user,), ("ext",), (user, "SUPERTOKENS"), ("ext", "EXTERNAL"), (" ext ", " ANY ")):
+        assert get(app, *asked).ok() == whole
+    for asked in ((user, "EXTERNAL"), ("ext", "SUPERTOKENS")):
+        get(app, *asked).is_status("UNKNOWN_MAPPING_ERROR")
+
+
+def test_refusals(app):
+    user, other = sign_up(app), sign_up(app, "b@example.com")
+    make(app, "nobody", "ext").is_status("UNKNOWN_SUPERTOKENS_USER_ID_ERROR")
+    make(app, user, other).is_error(
+        400, "Cannot create a userId mapping where the externalId is also a SuperTokens userID")
+    make(app, user, "ext").ok()
+    assert exists(make(app, user, "ext")) == (True, True)
+    assert exists(make(app, user, "else")) == (True, False)
+    assert exists(make(app, other, "ext")) == (False, True)
+    assert exists(make(app, "nobody", "ext")) == (False, True)
+    make(app, "ext", "third").is_status("UNKNOWN_SUPERTOKENS_USER_ID_ERROR")
+    app.tenant("t").post("/recipe/userid/map", {}).is_error(
+        403, "Only public tenantId can call this app specific API")
+
+
+@pytest.mark.parametrize("call, body, text", [
+    ("/recipe/userid/map", {"externalUserId": "x"},
+     "Field name 'superTokensUserId' is invalid in JSON input"),
+    ("/recipe/userid/map", {"superTokensUserId": " ", "externalUserId": "x"},
+     "Field name 'superTokensUserId' cannot be an empty String"),
+    ("/recipe/userid/map", {"superTokensUserId": "x", "externalUserId": " "},
+     "Field name 'externalUserId' cannot be an empty String"),
+    ("/recipe/userid/map", {"superTokensUserId": "x", "externalUserId": "y",
+                            "externalUserIdInfo": "  "},
+     "Field name 'externalUserIdInfo' cannot be an empty String"),
+    ("/recipe/userid/map", {"superTokensUserId": "x", "externalUserId": "y", "force": "yes"},
+     "Field name 'force' is invalid in JSON input"),
+    ("/recipe/userid/map/remove", {"userId": "x", "userIdType": "OTHER"},
+     "Field name 'userIdType' should be one of 'SUPERTOKENS', 'EXTERNAL' or 'ANY'"),
+    ("/recipe/userid/map/remove", {"userId": ""}, "Field name 'userId' cannot be an empty String"),
+])
+def test_bad_input(app, call, body, text):
+    app.post(call, body).is_error(400, text)
+
+
+def test_bad_input_of_info_and_read(app):
+    path = "/recipe/userid/external-user-id-info"
+    app.put(path, {"userId": "x"}).is_error(
+        400, "Field name 'externalUserIdInfo' is invalid in JSON input")
+    app.put(path, {"userId": "x", "externalUserIdInfo": ""}).is_error(
+        400, "Field name 'externalUserIdInfo' cannot be an empty String")
+    get(app, "x", "y").is_error(
+        400, "Field name 'userIdType' should be one of 'SUPERTOKENS', 'EXTERNAL' or 'ANY'")
+    get(app, " ").is_error(400, "Field name 'userId' cannot be an empty String")
+
+
+def test_info(app):
+    user = sign_up(app)
+    path = "/recipe/userid/external-user-id-info"
+    app.put(path, {"userId": user, "externalUserIdInfo": "a"}).is_status("UNKNOWN_MAPPING_ERROR")
+    make(app, user, "ext", externalUserIdInfo=None).ok()
+    assert "externalUserIdInfo" not in get(app, user).ok()
+    for asked, info in (({"userId": user}, "one"), ({"userId": "ext"}, "two"),
+                        ({"userId": "ext", "userIdType": "EXTERNAL"}, "three")):
+        app.put(path, {**asked, "externalUserIdInfo": info}).ok()
+        assert get(app, user).ok()["externalUserIdInfo"] == info
+    app.put(path, {"userId": user, "userIdType": "EXTERNAL", "externalUserIdInfo": "x"}
+            ).is_status("UNKNOWN_MAPPING_ERROR")
+    app.put(path, {"userId": user, "externalUserIdInfo": None}).ok()
+    assert "externalUserIdInfo" not in get(app, user).ok()
+
+
+def test_remove(app):
+    user = sign_up(app)
+    assert remove(app, user).ok()["didMappingExist"] is False
+    for asked in ((user,), ("ext",), (user, "SUPERTOKENS"), ("ext", "EXTERNAL")):
+        make(app, user, "ext").ok()
+        assert remove(app, *asked).ok()["didMappingExist"] is True
+        get(app, user).is_status("UNKNOWN_MAPPING_ERROR")
+        assert app.get("/user/id", {"userId": user}).ok()["user"]["id"] == user
+        app.get("/user/id", {"userId": "ext"}).is_status("UNKNOWN_USER_ID_ERROR")
+    make(app, user, "ext").ok()
+    assert remove(app, user, "EXTERNAL").ok()["didMappingExist"] is False
+
+
+# ---- ids in use
+
+def new_session(app, user_id):
+    return app.post("/recipe/session", {
+        "userId": user_id, "userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False,
+        "useDynamicSigningKey": True}).ok()
+
+
+def totp(app, user_id):
+    app.post("/recipe/totp/device", {"userId": user_id, "skew": 0, "period": 30}).ok()
+
+
+def verify(app, user_id, email=EMAIL):
+    token = app.post("/recipe/user/email/verify/token", {"userId": user_id, "email": email}).ok()
+    app.post("/recipe/user/email/verify", {"method": "token", "token": token["token"]}).ok()
+
+
+USES = {"Session": new_session, "TOTP": totp}
+
+
+@pytest.mark.parametrize("recipe", USES)
+def test_an_id_in_use(app, recipe):
+    user = sign_up(app)
+    USES[recipe](app, user)
+    text = f"UserId is already in use in {recipe} recipe"
+    make(app, user, "ext").is_error(400, text)
+    make(app, user, "ext", force=True).ok()
+    remove(app, user).ok()  # what is under the SuperTokens id is no matter
+    make(app, user, "ext", force=True).ok()
+    USES[recipe](app, "ext")
+    remove(app, user).is_error(400, text)
+    assert get(app, user).ok()["externalUserId"] == "ext"
+    assert remove(app, user, force=True).ok()["didMappingExist"] is True
+
+
+def verified(app, user_id, email=EMAIL):
+    said = app.get("/recipe/user/email/verify", {"userId": user_id, "email": email}).ok()
+    return said["isVerified"], app.get("/user/id", {"userId": user_id}).ok()["user"][
+        "loginMethods"][0]["verified"]
+
+
+def test_what_is_verified_follows(app):
+    user = sign_up(app)
+    verify(app, user)
+    other = app.post("/recipe/user/email/verify/token", {"userId": user, "email": "b@x.cc"}).ok()
+    make(app, user, "ext").ok()
+    assert verified(app, "ext") == (True, True)
+    done = app.post("/recipe/user/email/verify", {"method": "token", "token": other["token"]}).ok()
+    assert done["userId"] == "ext"
+    remove(app, user).is_error(400, "UserId is already in use in EmailVerification recipe")
+    remove(app, user, force=True).ok()
+    assert verified(app, user) == (False, False)
+    make(app, user, "ext", force=True).ok()
+    assert verified(app, "ext") == (True, True)
+
+
+def test_what_is_verified_is_in_the_way_of_old_versions(app):
+    user = sign_up(app)
+    verify(app, user)
+    make(app.at(cdi="3.1"), user, "ext").is_error(
+        400, "UserId is already in use in EmailVerification recipe")
+
+
+# ---- both ids everywhere
+
+def test_every_call_takes_and_shows_the_external_id(app):
+    app.put("/recipe/multitenancy/tenant/v2", {"tenantId": "t1"}).ok()
+    user = sign_up(app)
+    make(app, user, "ext").ok()
+    signed = app.post("/recipe/signin", {"email": EMAIL, "password": PASSWORD}).ok()
+    assert signed["user"]["id"] == "ext" and signed["recipeUserId"] == "ext"
+    assert [m["recipeUserId"] for m in signed["user"]["loginMethods"]] == ["ext"]
+    assert [u["user"]["id"] if "user" in u else u["id"]
+            for u in app.get("/users").ok()["users"]] == ["ext"]
+    for asked in (user, "ext"):
+        assert app.get("/user/id", {"userId": asked}).ok()["user"]["id"] == "ext"
+    found = app.get("/users/by-accountinfo", {
+        "email": EMAIL, "doUnionOfAccountInfo": "false"}).ok()["users"]
+    assert [u["id"] for u in found] == ["ext"]
+    app.put("/recipe/user", {"recipeUserId": "ext", "email": "b@example.com"}).ok()
+    app.tenant("t1").post("/recipe/multitenancy/tenant/user", {"recipeUserId": "ext"}).ok()
+    session = new_session(app, "ext")
+    assert session["session"]["userId"] == "ext"
+    token = app.post("/recipe/user/password/reset/token", {
+        "userId": "ext", "email": "b@example.com"}).ok()["token"]
+    done = app.post("/recipe/user/password/reset/token/consume", {
+        "method": "token", "token": token}).ok()
+    assert done["userId"] == "ext"
+    app.post("/user/remove", {"userId": "ext"}).ok()
+    get(app, "ext").is_status("UNKNOWN_MAPPING_ERROR")
+    assert app.get("/users/count").ok()["count"] == 0
+    again = sign_up(app)
+    make(app, again, "ext").ok()
+
+
+def test_an_id_that_is_both(app):
+    """With force the external id of one may be the id of another; then the other is meant."""
+    user, other = sign_up(app), sign_up(app, "b@example.com")
+    make(app, user, other, force=True).ok()
+    get(app, other).is_status("UNKNOWN_MAPPING_ERROR")
+    assert get(app, other, "EXTERNAL").ok()["superTokensUserId"] == user
+    assert get(app, user).ok()["externalUserId"] == other
+    new_session(app, other)
+    assert remove(app, user).ok()["didMappingExist"] is True
+
+
+def test_a_tenant_in_another_database(postgres):
+    name = "db_" + uuid.uuid4().hex
+    far_uri = postgres.create_database(name)
+    with Core() as core:
+        app = core.app()
+        app.put("/recipe/multitenancy/tenant/v2", {"tenantId": "far", "coreConfig": {
+            "postgresql_connection_uri": far_uri}}).ok()
+        user, far = sign_up(app), sign_up(app.tenant("far"))
+        make(app, far, "ext").ok()
+        assert exists(make(app, user, "ext")) == (False, True)
+        assert get(app, "ext").ok()["superTokensUserId"] == far
+        assert remove(app, "ext").ok()["didMappingExist"] is True
+        make(app, user, "ext").ok()
+
+
+# ---- races
+
+@pytest.fixture
+def pair(core, app, storage):
+    """The same app through two cores."""
+    if storage[0] == "sqlite":
+        yield app, app
+        return
+    with Core(uri=storage[1]) as second:
+        yield app, second.at(app.prefix)
+
+
+def at_once(*calls):
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [f.result() for f in [pool.submit(c) for c in calls]]
+
+
+@pytest.mark.concurrent
+def test_one_gets_the_external_id(pair):
+    one, two = pair
+    for n in range(8):
+        users = [sign_up(one, f"{side}{n}@example.com") for side in "ab"]
+        told = at_once(lambda: make(one, users[0], f"x{n}"), lambda: make(two, users[1], f"x{n}"))
+        assert sorted(r.json["status"] for r in told) == [
+            "OK", "USER_ID_MAPPING_ALREADY_EXISTS_ERROR"]
+        winner = users[[r.json["status"] for r in told].index("OK")]
+        assert get(one, f"x{n}").ok()["superTokensUserId"] == winner
+
+
+@pytest.mark.concurrent
+def test_a_user_gets_one_external_id(pair):
+    one, two = pair
+    for n in range(8):
+        user = sign_up(one, f"{n}@example.com")
+        told = at_once(lambda: make(one, user, f"x{n}"), lambda: make(two, user, f"y{n}"))
+        assert sorted(r.json["status"] for r in told) == [
+            "OK", "USER_ID_MAPPING_ALREADY_EXISTS_ERROR"]
+        external = get(one, user).ok()["externalUserId"]
+        assert one.get("/user/id", {"userId": user}).ok()["user"]["id"] == external
+
+
+@pytest.mark.concurrent
+def test_mapping_against_deletion(pair):
+    one, two = pair
+    for n in range(8):
+        user = sign_up(one, f"{n}@example.com")
+        made, gone = at_once(lambda: make(one, user, f"x{n}"),
+                             lambda: two.post("/user/remove", {"userId": user}))
+        gone.ok()
+        assert made.json["status"] in ("OK", "UNKNOWN_SUPERTOKENS_USER_ID_ERROR")
+        get(one, f"x{n}").is_status("UNKNOWN_MAPPING_ERROR")
+        get(one, user).is_status("UNKNOWN_MAPPING_ERROR")
