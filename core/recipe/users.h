@@ -30,6 +30,10 @@ struct users_found {
 int users_find_in_app(struct ctx *c, struct str id, struct users_found *found);
 /* In the storage of c->tenant. */
 int users_find_in_tenant(struct ctx *c, struct str id, struct users_found *found);
+/* The storage in which a call for the app keeps what is filed under the id: the
+ * one that knows the user, else the app's own.  Without a read where the app has
+ * just one. */
+int users_home(struct ctx *c, struct str id, struct storage **s);
 
 /* Over the app: the user as it was known before accounts could be linked, with
  * just this login method, which must be of the recipe.  USERS_UNKNOWN. */

@@ -16,6 +16,8 @@ enum { FEED_PAGE = 1000 };
 QUERY(tenant_active, SELECT(TENANTS), OUT(TENANTS_STATE),
       WHERE(EQ(TENANTS_APP_ID, 0), EQ(TENANTS_TENANT_ID, 1), EQ(TENANTS_STATE, 2)), PARAMS(3),
       NO_LIMIT);
+QUERY(app_active, SELECT(APPS), OUT(APPS_STATE), WHERE(EQ(APPS_APP_ID, 0), EQ(APPS_STATE, 1)),
+      PARAMS(2), NO_LIMIT);
 QUERY(tenant_put, UPSERT(TENANTS),
       SETS(PUT(TENANTS_APP_ID, 0), PUT(TENANTS_TENANT_ID, 1), PUT(TENANTS_STATE, 2),
            KEEP(TENANTS_CREATED_AT, 3), INC(TENANTS_ROW_VER, 4)),
@@ -52,6 +54,13 @@ QUERY(tenant_config_put, UPSERT(TENANT_CONFIGS),
 stk_call *batch_tenant_active(struct batch *b, struct str app_id, struct str tenant_id)
 {
     stk_call *call = BATCH(b, q_tenant_active, v_str(app_id), v_str(tenant_id), v_str(ACTIVE));
+    call_expect_rows(call, 1);
+    return call;
+}
+
+stk_call *batch_app_active(struct batch *b, struct str app_id)
+{
+    stk_call *call = BATCH(b, q_app_active, v_str(app_id), v_str(ACTIVE));
     call_expect_rows(call, 1);
     return call;
 }

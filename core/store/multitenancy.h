@@ -12,6 +12,8 @@
 /* Adds the check that the tenant exists and is not being deleted; if it is not
  * so, the batch fails with RC_EXPECT. */
 stk_call *batch_tenant_active(struct batch *b, struct str app_id, struct str tenant_id);
+/* The same of the app: for rows of no tenant, in any storage of the app. */
+stk_call *batch_app_active(struct batch *b, struct str app_id);
 
 /* registry_hooks.changes over the base storage. */
 int multitenancy_changes(struct ctx *c, int64_t since, struct tenant_row **rows, size_t *n,
