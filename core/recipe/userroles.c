@@ -185,6 +185,7 @@ static int delete_role(struct txn *t, void *arg)
     if (rc != RC_OK)
         return rc;
     batch_init(&b, txn_ctx(t));
+    batch_user_roles_of_role_delete(&b, x->app_id, x->role);
     return txn_commit(t, &b);
 }
 

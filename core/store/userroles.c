@@ -207,7 +207,7 @@ int roles_list(struct ctx *c, struct storage *s, struct str app_id, struct names
 void batch_role_create(struct batch *b, struct str app_id, struct str role, int64_t now)
 {
     BATCH(b, q_role_insert, v_str(app_id), v_str(role), v_i64(now));
-    BATCH(b, q_user_roles_of_role_delete, v_str(app_id), v_str(role));
+    batch_user_roles_of_role_delete(b, app_id, role);
 }
 
 void batch_role_hold(struct batch *b, struct str app_id, struct str role)
@@ -337,13 +337,18 @@ int role_users(struct ctx *c, struct storage *s, const struct user_role *of, boo
     return with_role ? list_with_role(c, s, of->app_id, of->role, exists, &l) : list_rest(c, s, &l);
 }
 
+stk_call *batch_user_roles_of_role_delete(struct batch *b, struct str app_id, struct str role)
+{
+    return BATCH(b, q_user_roles_of_role_delete, v_str(app_id), v_str(role));
+}
+
 int user_roles_of_role_delete(struct ctx *c, struct storage *s, struct str app_id, struct str role)
 {
     uint64_t n = DELETE_ROWS;
     while (n >= DELETE_ROWS) {
         struct batch b;
         batch_init(&b, c);
-        stk_call *gone = BATCH(&b, q_user_roles_of_role_delete, v_str(app_id), v_str(role));
+        stk_call *gone = batch_user_roles_of_role_delete(&b, app_id, role);
         int rc = storage_write(c, s, &b, NULL, NULL);
         if (rc != RC_OK)
             return rc;

@@ -56,7 +56,8 @@ int user_roles(struct ctx *c, struct storage *s, const struct user_role *of, str
 /* with_role: the role is of the same storage, and *exists tells whether it is there. */
 int role_users(struct ctx *c, struct storage *s, const struct user_role *of, bool with_role,
                bool *exists, struct names *out);
-/* In all tenants of the storage, in batches. */
+/* In all tenants of the storage: some of them; all, in batches. */
+stk_call *batch_user_roles_of_role_delete(struct batch *b, struct str app_id, struct str role);
 int user_roles_of_role_delete(struct ctx *c, struct storage *s, struct str app_id, struct str role);
 
 /* A user's, everywhere in the storage or in one tenant. */

@@ -353,7 +353,7 @@ def test_roles(meter):
     meter.costs(app.get("/recipe/roles"), 1, 1)
     meter.costs(app.post("/recipe/role/permissions/remove", {**role, "permissions": ["a", "b"]}), 1, 2)
     meter.costs(app.post("/recipe/role/permissions/remove", role), 1, 2)
-    meter.costs(app.post("/recipe/role/remove", role), 2, 3)
+    meter.costs(app.post("/recipe/role/remove", role), 3, 4)
 
 
 def test_roles_of_users(meter):
