@@ -7,6 +7,8 @@
 #include "store/emailverification.h"
 #include "store/query.h"
 #include "store/totp.h"
+#include "store/usermetadata.h"
+#include "store/userroles.h"
 
 QUERY(user_delete, DELETE(USERS), WHERE(EQ(USERS_APP_ID, 0), EQ(USERS_USER_ID, 1)), PARAMS(2),
       NO_LIMIT, FLAGS(STK_QF_IDEMPOTENT));
@@ -80,6 +82,8 @@ void batch_user_data_delete(struct batch *b, struct str app_id, struct str outer
     BATCH(b, q_sessions_of_id_delete, v_str(app_id), v_str(outer_id));
     batch_email_verification_delete(b, app_id, outer_id);
     batch_totp_delete(b, &(struct totp_user){app_id, outer_id});
+    batch_metadata_delete(b, app_id, outer_id);
+    batch_user_roles_delete(b, app_id, outer_id);
 }
 
 struct user_data_calls batch_user_data_leave(struct batch *b, struct str app_id,
@@ -88,6 +92,7 @@ struct user_data_calls batch_user_data_leave(struct batch *b, struct str app_id,
     struct user_data_calls calls = {.batch = b, .from = b->n};
     BATCH(b, q_sessions_of_id_in_tenant_delete, v_str(app_id), v_str(tenant_id), v_str(outer_id));
     batch_email_verification_leave(b, app_id, tenant_id, outer_id);
+    batch_user_roles_leave(b, app_id, tenant_id, outer_id);
     calls.to = b->n;
     batch_totp_leave(b, &(struct totp_user){app_id, outer_id}, tenant_id);
     return calls;

@@ -313,7 +313,7 @@ def test_lookups(meter, user):
 
 def test_user_remove(meter, user):
     meter.session(user).ok()
-    meter.costs(meter.app.post("/user/remove", {"userId": user}), 3, 25)
+    meter.costs(meter.app.post("/user/remove", {"userId": user}), 3, 27)
     meter.costs(meter.app.post("/user/remove", {"userId": user}), 1, 5)
 
 
@@ -374,10 +374,44 @@ def test_tenants(meter, user):
     meter.costs(app.put(path + "/v2", {"tenantId": "t"}), 4, 8)
     meter.costs(app.tenant("t").get(path + "/v2"), 0, 0)
     meter.costs(app.tenant("t").post(path + "/user", {"recipeUserId": user}), 3, 13)
-    meter.costs(app.tenant("t").post(path + "/user/remove", {"recipeUserId": user}), 3, 16)
+    meter.costs(app.tenant("t").post(path + "/user/remove", {"recipeUserId": user}), 3, 17)
     provider = {"config": {"thirdPartyId": "google", "name": "Google"}}
     meter.costs(app.put("/recipe/multitenancy/config/thirdparty", provider), 4, 8)
     meter.costs(app.put("/recipe/multitenancy/config/thirdparty", provider), 1, 1)
     meter.costs(app.post("/recipe/multitenancy/config/thirdparty/remove", provider["config"]), 4, 8)
     # the tenant of a request is found in memory
     meter.costs(meter.sign_up("b@example.com", app=app.tenant("t")), 1, 7)
+
+
+# ---- metadata and roles
+
+def test_metadata(meter):
+    app, path = meter.app, "/recipe/user/metadata"
+    for _ in range(2):
+        meter.costs(app.put(path, {"userId": "u", "metadataUpdate": {"a": 1}}), 2, 3)
+    meter.costs(app.get(path, {"userId": "u"}), 1, 1)
+    meter.costs(app.post(path + "/bulk", {"userIds": ["u", "v"]}), 1, 1)
+    meter.costs(app.post(path + "/remove", {"userId": "u"}), 1, 1)
+
+
+def test_roles(meter):
+    app, role = meter.app, {"role": "r"}
+    meter.costs(app.put("/recipe/role", {**role, "permissions": ["a", "b", "c"]}), 2, 6)
+    meter.costs(app.put("/recipe/role", {**role, "permissions": ["a", "d"]}), 2, 3)
+    meter.costs(app.put("/recipe/role", role), 1, 1)
+    meter.costs(app.get("/recipe/role/permissions", role), 1, 2)
+    meter.costs(app.get("/recipe/permission/roles", {"permission": "a"}), 1, 1)
+    meter.costs(app.get("/recipe/roles"), 1, 1)
+    meter.costs(app.post("/recipe/role/permissions/remove", {**role, "permissions": ["a", "b"]}), 1, 2)
+    meter.costs(app.post("/recipe/role/permissions/remove", role), 1, 2)
+    meter.costs(app.post("/recipe/role/remove", role), 3, 4)
+
+
+def test_roles_of_users(meter):
+    app, body = meter.app, {"userId": "u", "role": "r"}
+    app.put("/recipe/role", {"role": "r"}).ok()
+    meter.costs(app.get("/recipe/user/roles", {"userId": "u"}), 1, 1)
+    meter.costs(app.put("/recipe/user/role", body), 1, 3)
+    meter.costs(app.get("/recipe/user/roles", {"userId": "u"}), 2, 2)
+    meter.costs(app.get("/recipe/role/users", {"role": "r"}), 1, 2)
+    meter.costs(app.post("/recipe/user/role/remove", body), 1, 2)

@@ -438,6 +438,114 @@ def test_a_new_app_gets_one_key_of_each_kind(cores):
             assert refresh(pair[(i + 1) % 2], made.json, "5.4").ok()
 
 
+# ---- metadata and roles
+
+def metadata(app, user):
+    return app.get("/recipe/user/metadata", {"userId": user}).ok()["metadata"]
+
+
+def test_merges_lose_nothing(pair):
+    """From the first one of a user on, which has no row to lock."""
+    for n in range(ROUNDS):
+        for k in range(2):
+            replies = at_once(CROWD, lambda i, n=n, k=k: pair[i % 2].put("/recipe/user/metadata", {
+                "userId": f"u{n}", "metadataUpdate": {f"{k}-{i}": i, "last": i}}))
+            assert statuses(replies) == ["OK"] * CROWD
+            sizes = sorted(len(r.json["metadata"]) for r in replies)
+            assert sizes == [k * CROWD + i + 2 for i in range(CROWD)], "each saw those before it"
+        seen = metadata(pair[0], f"u{n}")
+        assert seen == metadata(pair[1], f"u{n}")
+        assert set(seen) == {"last", *(f"{k}-{i}" for k in range(2) for i in range(CROWD))}
+
+
+def test_merges_and_removals(pair):
+    """Whatever was merged after the last removal is there, and nothing of what was before."""
+    def work(i):
+        app, replies = pair[i % 2], []
+        for k in range(6):
+            if i == 0:
+                app.post("/recipe/user/metadata/remove", {"userId": "u"}).ok()
+            else:
+                replies.append(app.put("/recipe/user/metadata", {
+                    "userId": "u", "metadataUpdate": {f"{i}": k}}).ok()["metadata"])
+        return replies
+    done = at_once(CROWD, work)
+    for i in range(1, CROWD):
+        assert [seen[f"{i}"] for seen in done[i]] == list(range(6))
+    left = metadata(pair[0], "u")
+    assert left == metadata(pair[1], "u")
+    assert all(v == 5 for v in left.values())
+
+
+def put_role(app, role, *permissions):
+    return app.put("/recipe/role", {"role": role, "permissions": list(permissions)})
+
+
+def remove_role(app, role):
+    return app.post("/recipe/role/remove", {"role": role})
+
+
+def assign(app, user, role):
+    return app.put("/recipe/user/role", {"userId": user, "role": role})
+
+
+def roles_of(app, user):
+    return app.get("/recipe/user/roles", {"userId": user}).ok()["roles"]
+
+
+def test_a_role_is_made_and_removed_once(pair):
+    for n in range(ROUNDS):
+        replies = at_once(CROWD, lambda i, n=n: put_role(pair[i % 2], f"r{n}", f"p{i}", "all"))
+        assert statuses(replies) == ["OK"] * CROWD
+        assert [r.json["createdNewRole"] for r in replies].count(True) == 1
+        got = pair[1].get("/recipe/role/permissions", {"role": f"r{n}"}).ok()["permissions"]
+        assert got == ["all", *(f"p{i}" for i in range(CROWD))]
+        replies = at_once(CROWD, lambda i, n=n: remove_role(pair[i % 2], f"r{n}"))
+        assert statuses(replies) == ["OK"] * CROWD
+        assert [r.json["didRoleExist"] for r in replies].count(True) == 1
+
+
+def test_permissions_that_meet_a_deletion_are_gone_or_of_a_new_role(pair):
+    for n in range(ROUNDS * 2):
+        put_role(pair[0], "r", "old").ok()
+        replies = at_once(CROWD, lambda i: put_role(pair[i % 2], "r", f"p{i}") if i else
+                          remove_role(pair[1], "r"))
+        assert statuses(replies) == ["OK"] * CROWD
+        found = pair[0].get("/recipe/role/permissions", {"role": "r"})
+        with_old = pair[1].get("/recipe/permission/roles", {"permission": "old"}).ok()["roles"]
+        made = [r for r in replies[1:] if r.json["createdNewRole"]]
+        assert (found.json["status"] == "OK") == (len(made) == 1) and with_old == []
+        if made:
+            assert "old" not in found.ok()["permissions"]
+        remove_role(pair[0], "r").ok()
+        for i in range(CROWD):
+            assert pair[1].get("/recipe/permission/roles", {"permission": f"p{i}"}).ok()["roles"] == []
+
+
+def test_an_assignment_that_meets_a_deletion_leaves_nothing(pair):
+    for n in range(ROUNDS * 2):
+        put_role(pair[0], "r").ok()
+        replies = at_once(CROWD, lambda i: assign(pair[i % 2], f"u{i}", "r") if i else
+                          remove_role(pair[1], "r"))
+        assert set(statuses(replies)) <= {"OK", "UNKNOWN_ROLE_ERROR"}
+        for i in range(CROWD):
+            assert roles_of(pair[i % 2], f"u{i}") == []
+        put_role(pair[1], "r").ok()
+        assert pair[0].get("/recipe/role/users", {"role": "r"}).ok()["users"] == []
+
+
+def test_a_role_is_assigned_and_taken_once(pair):
+    put_role(pair[0], "r").ok()
+    for n in range(ROUNDS):
+        replies = at_once(CROWD, lambda i, n=n: assign(pair[i % 2], f"u{n}", "r"))
+        assert statuses(replies) == ["OK"] * CROWD
+        assert [r.json["didUserAlreadyHaveRole"] for r in replies].count(False) == 1
+        replies = at_once(CROWD, lambda i, n=n: pair[i % 2].post(
+            "/recipe/user/role/remove", {"userId": f"u{n}", "role": "r"}))
+        assert statuses(replies) == ["OK"] * CROWD
+        assert [r.json["didUserHaveRole"] for r in replies].count(True) == 1
+
+
 # ---- tenants
 
 def put_tenant(app, tenant):

@@ -142,7 +142,16 @@ def verify(app, user_id, email=EMAIL):
     app.post("/recipe/user/email/verify", {"method": "token", "token": token["token"]}).ok()
 
 
-USES = {"Session": new_session, "TOTP": totp}
+def metadata(app, user_id):
+    app.put("/recipe/user/metadata", {"userId": user_id, "metadataUpdate": {"a": 1}}).ok()
+
+
+def role(app, user_id):
+    app.put("/recipe/role", {"role": "r", "permissions": []}).ok()
+    app.put("/recipe/user/role", {"userId": user_id, "role": "r"}).ok()
+
+
+USES = {"Session": new_session, "TOTP": totp, "UserMetadata": metadata, "UserRoles": role}
 
 
 @pytest.mark.parametrize("recipe", USES)
