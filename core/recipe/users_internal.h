@@ -19,4 +19,10 @@ struct user users_without(struct arena *a, const struct user *u, const struct lo
 /* Whether both have the same login methods, of the same external ids. */
 bool users_same_methods(const struct user *a, const struct user *b);
 
+/* Deletes the user, or the login method that was found; USERS_MOVED if it is no
+ * longer where it was found.  unlinking: USERS_MOVED as well if no other method
+ * would be left; the sessions of the method end, though the rest of what is kept
+ * under its id stays for the others. */
+int users_delete_found(struct ctx *c, const struct users_found *f, bool all_linked, bool unlinking);
+
 #endif
