@@ -3,6 +3,7 @@
 counts, lookups, sign-in, sessions, tenants, emails and deletion."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -278,6 +279,23 @@ def test_third_party_comes_before_email(app, abc, turn):
     turn(c, "thirdparty", tp_id="google", tp_user_id="g")
     out = primary(app, c).is_status(TAKEN)
     assert out["primaryUserId"] == a and "third party login" in out["description"]
+
+
+@pytest.mark.concurrent
+def test_one_of_many_with_an_email_becomes_primary(app, turn):
+    for n in range(4):
+        users = [sign_up(app, f"u{n}-{i}@example.com") for i in range(6)]
+        for i, user in enumerate(users):
+            turn(user, "thirdparty", email=f"x{n}@example.com", tp_id="p", tp_user_id=f"{n}-{i}")
+        with ThreadPoolExecutor(6) as pool:
+            replies = [r.json for r in pool.map(lambda u: primary(app, u), users)]
+        assert sorted(r["status"] for r in replies) == [TAKEN] * 5 + ["OK"]
+        winner = users[[r["status"] for r in replies].index("OK")]
+        assert {r["primaryUserId"] for r in replies if r["status"] == TAKEN} == {winner}
+        with ThreadPoolExecutor(6) as pool:  # to whom the email belongs they can all be linked
+            replies = list(pool.map(lambda u: link(app, u, winner), users))
+        assert all(r.ok() for r in replies)
+        assert sorted(methods(seen(app, winner))) == sorted(users)
 
 
 # ---- linking
