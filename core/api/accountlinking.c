@@ -119,9 +119,10 @@ static int unlink_user(struct api *a)
     bool linked, deleted;
     if (api_str(a, "recipeUserId", &id) != RC_OK)
         return RC_FAIL;
+    const struct linking unused = {.already = false};
     int rc = accountlinking_unlink(&a->ctx, id, &linked, &deleted);
     if (rc != RC_OK)
-        return outcome(a, rc, NULL);
+        return outcome(a, rc, &unused);
     json_t *out = api_ok(a);
     json_add_bool(out, "wasRecipeUserDeleted", deleted);
     json_add_bool(out, "wasLinked", linked);

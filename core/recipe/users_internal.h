@@ -11,7 +11,7 @@ int users_taken(const struct ctx *c);
 
 /* How often a change starts over because the user was linked or unlinked between
  * being found and being locked. */
-enum { USERS_TRIES = 3, USERS_MOVED = 1000 };
+enum { USERS_TRIES = 10, USERS_MOVED = 1000 };
 
 /* The user without one method (NULL: as it is), in memory of its own, with its
  * time joined counted anew. */

@@ -574,6 +574,30 @@ def test_a_link_meets_a_new_tenant(pair):
         assert sorted(everyone(t)) == sorted([a, b]) and count(t) == 2
 
 
+def test_a_user_is_found_while_being_linked_and_unlinked(pair):
+    to, user = (user_id(sign_up(pair[0], f"{c}@example.com")) for c in "ab")
+    primary(pair[0], to).ok()
+
+    def work(i):
+        app, replies = pair[i % 2], []
+        for k in range(12):
+            if i == 0:
+                replies += [link(app, user, to), unlink(app, user)]
+            elif i < 4:
+                replies.append(sign_in(app, "b@example.com"))
+            elif i < 6:
+                found = app.get("/user/id", {"userId": user})
+                assert user in [m["recipeUserId"] for m in found.ok()["user"]["loginMethods"]]
+                replies.append(found)
+            else:
+                replies.append(app.put("/recipe/user", {
+                    "recipeUserId": user, "password": PASSWORD}, rid="emailpassword"))
+        return replies
+    for replies in at_once(7, work):
+        assert set(statuses(replies)) == {"OK"}, [r.text for r in replies]
+    same_everywhere(pair[0], [to, user])
+
+
 def test_unlinked_in_two_ways_at_once(pair):
     """The one that gave the id, and the one that would be left."""
     for n in range(ROUNDS * 2):
