@@ -71,7 +71,15 @@ int emailpassword_sign_in(struct ctx *c, struct str email, struct str password, 
     if (rc != RC_OK)
         return rc;
     *method = user_method(user, m->recipe_user_id);
-    if (!*method) /* deleted or unlinked while the hash was computed */
+    if (!*method) { /* linked, unlinked or deleted while the hash was computed */
+        struct user_ref ref;
+        rc = users_find(c, t->storage, t->app_id, m->recipe_user_id, &ref);
+        if (rc != RC_OK)
+            return rc;
+        *user = ref.user;
+        *method = user_method(user, m->recipe_user_id);
+    }
+    if (!*method)
         return EMAILPASSWORD_WRONG_CREDENTIALS;
     users_last_active_mark(c, user->id);
     return RC_OK;

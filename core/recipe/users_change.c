@@ -176,7 +176,8 @@ int users_update(struct ctx *c, const struct users_found *found, const struct us
 struct removal {
     struct str app_id, recipe_user_id;
     const struct user *seen;
-    bool all, same_storage;
+    bool all, same_storage, unlinking;
+    bool whole;      /* the user itself goes; set under the lock */
     struct str *ids; /* of the marks that go too */
     size_t nids;
 };
@@ -253,8 +254,11 @@ static void write_removal(struct removal *x, struct batch *b, const struct user 
         last = m;
         batch_login_delete(b, x->app_id, m->recipe_user_id);
         /* the primary user's id outlives its login method */
-        if (!user_goes(x, u) && str_eq(m->recipe_user_id, u->id))
+        if (!user_goes(x, u) && str_eq(m->recipe_user_id, u->id)) {
+            if (x->unlinking)
+                batch_login_sessions_end(b, x->app_id, m);
             continue;
+        }
         batch_mapping_delete(b, x->app_id, m->recipe_user_id);
         remove_data(x, b, m->recipe_user_id, &checks[i]);
     }
@@ -263,6 +267,7 @@ static void write_removal(struct removal *x, struct batch *b, const struct user 
         after.nmethods = 0;
         batch_user_delete(b, x->app_id, u->id);
         if (!user_method(u, u->id)) { /* else done above */
+            batch_login_delete(b, x->app_id, u->id);
             batch_mapping_delete(b, x->app_id, u->id);
             remove_data(x, b, u->id, user_check);
         }
@@ -291,33 +296,57 @@ static void remove_codes(const struct removal *x, struct batch *b)
     }
 }
 
+struct data_checks {
+    struct data_check *methods, user;
+};
+
+static struct data_checks add_checks(struct batch *b, struct str app_id, const struct user *u)
+{
+    struct data_checks k = {.methods =
+                                ARENA_ARRAY(b->c->arena, struct data_check, u->nmethods + 1)};
+    for (size_t i = 0; i < u->nmethods; i++)
+        k.methods[i] =
+            check_data(b, app_id, u->methods[i].recipe_user_id, u->methods[i].external_id);
+    k.user = check_data(b, app_id, u->id, u->external_id);
+    return k;
+}
+
 static int removal(struct txn *t, void *arg)
 {
     struct removal *x = arg;
     struct ctx *c = txn_ctx(t);
-    const struct user *seen = x->seen;
     struct batch b;
     struct users_calls calls;
     struct user u;
-    struct data_check *checks = ARENA_ARRAY(c->arena, struct data_check, seen->nmethods + 1);
     batch_init(&b, c);
     remove_codes(x, &b);
-    batch_users(&b, x->app_id, &seen->id, 1, true, &calls);
-    for (size_t i = 0; i < seen->nmethods; i++)
-        checks[i] = check_data(&b, x->app_id, seen->methods[i].recipe_user_id,
-                               seen->methods[i].external_id);
-    struct data_check user_check = check_data(&b, x->app_id, seen->id, seen->external_id);
+    batch_users(&b, x->app_id, &x->seen->id, 1, true, &calls);
+    struct data_checks checks = add_checks(&b, x->app_id, x->seen);
     int rc = txn_exec(t, &b);
     if (rc != RC_OK)
         return rc;
     users_calls_take(c->arena, &calls, &u);
-    if (!u.id.p || !users_same_methods(&u, seen))
+    bool method = user_method(&u, x->recipe_user_id);
+    if (!u.id.p || (!method && !str_eq(u.id, x->recipe_user_id)))
+        return USERS_MOVED;
+    x->whole = user_goes(x, &u);
+    if (x->unlinking && x->whole)
         return USERS_MOVED;
     /* A primary user without a login method of its own, asked to lose just that. */
-    if (!user_goes(x, &u) && !user_method(&u, x->recipe_user_id))
+    if (!x->whole && !method)
         return RC_OK;
+    bool same = users_same_methods(&u, x->seen);
+    if (!same && (user_mask(&u) & MASK_PASSWORDLESS)) /* codes come before users */
+        return USERS_MOVED;
     batch_init(&b, c);
-    write_removal(x, &b, &u, checks, &user_check);
+    if (!same) { /* others were linked or unlinked in between */
+        checks = add_checks(&b, x->app_id, &u);
+        rc = txn_exec(t, &b);
+        batch_init(&b, c);
+    }
+    if (rc != RC_OK)
+        return rc;
+    write_removal(x, &b, &u, checks.methods, &checks.user);
     return txn_commit(t, &b);
 }
 
@@ -327,7 +356,7 @@ static int removed(struct ctx *c, struct storage *s, void *arg, bool *applied)
     struct user u;
     int rc = users_load(c, s, x->app_id, &x->seen->id, 1, &u);
     if (rc == RC_OK)
-        *applied = user_goes(x, x->seen) ? !u.id.p : !user_method(&u, x->recipe_user_id);
+        *applied = x->whole ? !u.id.p : !user_method(&u, x->recipe_user_id);
     return rc;
 }
 
@@ -348,23 +377,29 @@ static void forget(struct ctx *c, const struct removal *x)
         c->fail = fail;
 }
 
+int users_delete_found(struct ctx *c, const struct users_found *f, bool all_linked, bool unlinking)
+{
+    struct removal x = {.app_id = c->tenant->app_id,
+                        .recipe_user_id = f->ref.recipe_user_id,
+                        .seen = &f->ref.user,
+                        .all = all_linked,
+                        .unlinking = unlinking,
+                        .same_storage = f->storage == c->tenant->app->storage};
+    int rc = storage_transact(c, f->storage, removal, removed, &x);
+    if (rc == RC_OK)
+        forget(c, &x);
+    return rc == RC_EXPECT ? USERS_MOVED : rc;
+}
+
 int users_delete(struct ctx *c, struct str id, bool all_linked)
 {
-    struct str app_id = c->tenant->app_id;
     for (int i = 0; i < USERS_TRIES; i++) {
         struct users_found f;
         int rc = users_find_in_app(c, id, &f);
         if (rc != RC_OK)
             return rc == USERS_UNKNOWN ? RC_OK : rc;
-        struct removal x = {.app_id = app_id,
-                            .recipe_user_id = f.ref.recipe_user_id,
-                            .seen = &f.ref.user,
-                            .all = all_linked,
-                            .same_storage = f.storage == c->tenant->app->storage};
-        rc = storage_transact(c, f.storage, removal, removed, &x);
-        if (rc == RC_OK)
-            forget(c, &x);
-        if (rc != USERS_MOVED && rc != RC_EXPECT)
+        rc = users_delete_found(c, &f, all_linked, false);
+        if (rc != USERS_MOVED)
             return rc;
     }
     return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");

@@ -108,11 +108,15 @@ int session_user_ids(struct ctx *c, struct storage *s, struct str app_id, struct
     if (rc != RC_OK)
         return rc;
     uint32_t rows = logins ? call_rows(logins) : 0;
-    *ids = ARENA_ARRAY(c->arena, struct str, 2 * (size_t)rows + 3);
+    *ids = ARENA_ARRAY(c->arena, struct str, 2 * (size_t)rows + 5);
     *n = 0;
     add_id(*ids, n, id);
     add_id(*ids, n, user->own_id);
     add_id(*ids, n, user->shown_id);
+    if (linked) { /* a primary user's id may outlive its own login method */
+        add_id(*ids, n, user->primary_own);
+        add_id(*ids, n, user->primary_shown);
+    }
     for (uint32_t i = 0; i < rows; i++) {
         add_id(*ids, n, cell_str(call_row(logins, i), 0));
         add_id(*ids, n, cell_str(call_row(logins, i), 1));

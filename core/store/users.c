@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 /* Elements of one IN list: what every plugin takes. */
-enum { CHUNK = 100, CHUNKS_AT_ONCE = 16, TENANTS_MAX = 64 };
+enum { CHUNK = 100, CHUNKS_AT_ONCE = 16, TENANTS_MAX = 64, LOOKS = 5 };
 
 enum { U_ID, U_PRIMARY, U_TIME, U_EXTERNAL };
 #define USER_COLUMNS OUT(USERS_USER_ID, USERS_IS_PRIMARY, USERS_TIME_JOINED, USERS_EXTERNAL_USER_ID)
@@ -353,21 +353,18 @@ static int look_up(struct ctx *c, struct storage *s, struct str app_id, struct s
     return RC_OK;
 }
 
-int users_find(struct ctx *c, struct storage *s, struct str app_id, struct str id,
-               struct user_ref *ref)
+static int find_once(struct ctx *c, struct storage *s, struct str app_id, struct str id,
+                     struct user_ref *ref, bool *is_method)
 {
-    *ref = (struct user_ref){.recipe_user_id = STR_NULL};
-    if (!may_be_id(id))
-        return RC_OK;
     struct look l;
     int rc = look_up(c, s, app_id, id, &l);
     if (rc != RC_OK)
         return rc;
-    ref->exists = l.user.id.p || l.is_method;
-    ref->mapped = l.mapped_to.p;
+    *ref = (struct user_ref){.exists = l.user.id.p || l.is_method, .mapped = l.mapped_to.p};
     /* An id may be somebody's own and another's external one; then it means the
      * other, unless its owner has an external id too. */
     bool own = ref->exists && (l.user.external_id.p || l.method_external.p || !ref->mapped);
+    *is_method = false;
     if (!own && !ref->mapped)
         return RC_OK;
     ref->recipe_user_id = own ? id : l.mapped_to;
@@ -376,8 +373,26 @@ int users_find(struct ctx *c, struct storage *s, struct str app_id, struct str i
         if (rc != RC_OK)
             return rc;
     }
-    if (!l.user.id.p && l.is_method)
+    *is_method = l.is_method;
+    if (l.is_method && !str_eq(l.user.id, l.visible_id))
         return users_load(c, s, app_id, &l.visible_id, 1, &ref->user);
     ref->user = l.user;
+    return RC_OK;
+}
+
+int users_find(struct ctx *c, struct storage *s, struct str app_id, struct str id,
+               struct user_ref *ref)
+{
+    *ref = (struct user_ref){.recipe_user_id = STR_NULL};
+    if (!may_be_id(id))
+        return RC_OK;
+    /* The reads are no snapshot: a login method that is being linked or unlinked
+     * may be missing from the user that was read before or after it. */
+    for (int i = 0; i < LOOKS; i++) {
+        bool is_method;
+        int rc = find_once(c, s, app_id, id, ref, &is_method);
+        if (rc != RC_OK || !is_method || user_method(&ref->user, ref->recipe_user_id))
+            return rc;
+    }
     return RC_OK;
 }

@@ -213,6 +213,13 @@ struct reserve_calls batch_reserve(struct batch *b, struct str app_id, const str
  * account before others), absent if none; then the transaction must not commit. */
 struct str reserve_conflict(const struct reserve_calls *calls, struct str user_id,
                             enum account_kind *kind);
+/* Only reads the owners. */
+struct reserve_calls batch_reservation_owners(struct batch *b, struct str app_id,
+                                              const struct reservations *r);
+/* Takes those of `want` that `have` lacks, in a batch that commits: RC_EXPECT if
+ * another user holds one. */
+void batch_reserve_more(struct batch *b, struct str app_id, const struct reservations *want,
+                        const struct reservations *have, struct str user_id);
 /* Frees what `have` holds and `keep` does not. */
 void batch_unreserve(struct batch *b, struct str app_id, const struct reservations *have,
                      const struct reservations *keep, struct str user_id);
@@ -225,6 +232,8 @@ void batch_login_leave(struct batch *b, struct str app_id, struct str tenant_id,
  * in tenants and the counters are in batch_user_summary(). */
 void batch_user_delete(struct batch *b, struct str app_id, struct str user_id);
 void batch_mapping_delete(struct batch *b, struct str app_id, struct str user_id);
+/* The sessions of a login method, under whichever id they were made. */
+void batch_login_sessions_end(struct batch *b, struct str app_id, const struct login_method *m);
 /* What other recipes keep under the id the outside knows: everywhere, or in one
  * tenant; after that batch user_data_left() tells whether there was any. */
 struct user_data_calls {

@@ -77,6 +77,13 @@ void batch_mapping_delete(struct batch *b, struct str app_id, struct str user_id
     BATCH(b, q_mapping_delete, v_str(app_id), v_str(user_id));
 }
 
+void batch_login_sessions_end(struct batch *b, struct str app_id, const struct login_method *m)
+{
+    BATCH(b, q_sessions_of_id_delete, v_str(app_id), v_str(m->recipe_user_id));
+    if (m->external_id.p)
+        BATCH(b, q_sessions_of_id_delete, v_str(app_id), v_str(m->external_id));
+}
+
 void batch_user_data_delete(struct batch *b, struct str app_id, struct str outer_id)
 {
     BATCH(b, q_sessions_of_id_delete, v_str(app_id), v_str(outer_id));

@@ -7,6 +7,7 @@
 
 #include "store/query.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { CHUNK = 100 };
@@ -21,6 +22,10 @@ QUERY(reservation_owners, SELECT(ACCOUNT_RESERVATIONS),
       OUT(ACCOUNT_RESERVATIONS_USER_ID, ACCOUNT_RESERVATIONS_KIND),
       WHERE(EQ(ACCOUNT_RESERVATIONS_APP_ID, 0), IN(ACCOUNT_RESERVATIONS_RKEY, 1)), PARAMS(2),
       NO_LIMIT);
+QUERY(reservations_mine, SELECT(ACCOUNT_RESERVATIONS), OUT(ACCOUNT_RESERVATIONS_KIND),
+      WHERE(EQ(ACCOUNT_RESERVATIONS_APP_ID, 0), IN(ACCOUNT_RESERVATIONS_RKEY, 1),
+            EQ(ACCOUNT_RESERVATIONS_USER_ID, 2)),
+      PARAMS(3), NO_LIMIT);
 QUERY(reservation_delete, DELETE(ACCOUNT_RESERVATIONS),
       WHERE(EQ(ACCOUNT_RESERVATIONS_APP_ID, 0), IN(ACCOUNT_RESERVATIONS_RKEY, 1),
             EQ(ACCOUNT_RESERVATIONS_USER_ID, 2)),
@@ -75,6 +80,12 @@ static void reserve_method(struct reservations *r, struct str tenant_id,
                 str_printf(r->arena, "%.*s::%.*s", STR_ARG(m->tp_id), STR_ARG(m->tp_user_id)));
 }
 
+static int by_key(const void *x, const void *y)
+{
+    return str_cmp(((const struct reservation *)x)->key, ((const struct reservation *)y)->key);
+}
+
+/* Sorted, so that two writers never wait for each other in a circle. */
 void reservations_of(struct reservations *r, const struct user *u, const struct str *tenants,
                      size_t ntenants)
 {
@@ -85,29 +96,71 @@ void reservations_of(struct reservations *r, const struct user *u, const struct 
         for (size_t t = 0; t < u->methods[o].ntenants; t++)
             for (size_t m = 0; m < u->nmethods; m++)
                 reserve_method(r, u->methods[o].tenants[t], &u->methods[m]);
+    if (r->n)
+        qsort(r->list, r->n, sizeof(*r->list), by_key);
+}
+
+/* The keys from `at` on, as many as one call takes. */
+static stk_val keys_from(struct arena *a, const struct str *keys, size_t n, size_t at)
+{
+    return v_strs(a, keys + at, n - at < CHUNK ? n - at : CHUNK);
+}
+
+static void put(struct batch *b, struct str app_id, const struct reservation *list, size_t n,
+                struct str user_id)
+{
+    if (n == 0)
+        return;
+    stk_val *rows = ARENA_ARRAY(b->c->arena, stk_val, n * 5);
+    for (size_t i = 0; i < n; i++) {
+        const struct reservation *x = &list[i];
+        const stk_val row[] = {v_str(app_id), v_str(x->key), v_str(x->tenant_id),
+                               v_str(kinds[x->kind]), v_str(user_id)};
+        memcpy(rows + i * 5, row, sizeof(row));
+    }
+    batch_add(b, &q_reservation_put, rows, n * 5);
+}
+
+struct reserve_calls batch_reservation_owners(struct batch *b, struct str app_id,
+                                              const struct reservations *r)
+{
+    struct arena *a = b->c->arena;
+    struct reserve_calls calls = {ARENA_ARRAY(a, stk_call *, r->n / CHUNK + 1), 0};
+    struct str *keys = ARENA_ARRAY(a, struct str, r->n + 1);
+    for (size_t i = 0; i < r->n; i++)
+        keys[i] = r->list[i].key;
+    for (size_t at = 0; at < r->n; at += CHUNK)
+        calls.calls[calls.n++] =
+            BATCH(b, q_reservation_owners, v_str(app_id), keys_from(a, keys, r->n, at));
+    return calls;
 }
 
 struct reserve_calls batch_reserve(struct batch *b, struct str app_id, const struct reservations *r,
                                    struct str user_id)
 {
+    put(b, app_id, r->list, r->n, user_id);
+    return batch_reservation_owners(b, app_id, r);
+}
+
+void batch_reserve_more(struct batch *b, struct str app_id, const struct reservations *want,
+                        const struct reservations *have, struct str user_id)
+{
     struct arena *a = b->c->arena;
-    struct reserve_calls calls = {ARENA_ARRAY(a, stk_call *, r->n / CHUNK + 1), 0};
-    if (r->n == 0)
-        return calls;
-    stk_val *rows = ARENA_ARRAY(a, stk_val, r->n * 5);
-    struct str *keys = ARENA_ARRAY(a, struct str, r->n);
-    for (size_t i = 0; i < r->n; i++) {
-        const struct reservation *x = &r->list[i];
-        const stk_val row[] = {v_str(app_id), v_str(x->key), v_str(x->tenant_id),
-                               v_str(kinds[x->kind]), v_str(user_id)};
-        memcpy(rows + i * 5, row, sizeof(row));
-        keys[i] = x->key;
+    struct reservation *more = ARENA_ARRAY(a, struct reservation, want->n + 1);
+    struct str *keys = ARENA_ARRAY(a, struct str, want->n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < want->n; i++) {
+        if (reservations_has(have, want->list[i].key))
+            continue;
+        more[n] = want->list[i];
+        keys[n++] = want->list[i].key;
     }
-    batch_add(b, &q_reservation_put, rows, r->n * 5);
-    for (size_t at = 0; at < r->n; at += CHUNK)
-        calls.calls[calls.n++] = BATCH(b, q_reservation_owners, v_str(app_id),
-                                       v_strs(a, keys + at, r->n - at < CHUNK ? r->n - at : CHUNK));
-    return calls;
+    put(b, app_id, more, n, user_id);
+    for (size_t at = 0; at < n; at += CHUNK) {
+        stk_call *mine =
+            BATCH(b, q_reservations_mine, v_str(app_id), keys_from(a, keys, n, at), v_str(user_id));
+        call_expect_rows(mine, (uint32_t)(n - at < CHUNK ? n - at : CHUNK));
+    }
 }
 
 static enum account_kind kind_of(struct str name)
@@ -147,6 +200,5 @@ void batch_unreserve(struct batch *b, struct str app_id, const struct reservatio
         if (!reservations_has(keep, have->list[i].key))
             keys[n++] = have->list[i].key;
     for (size_t at = 0; at < n; at += CHUNK)
-        BATCH(b, q_reservation_delete, v_str(app_id),
-              v_strs(a, keys + at, n - at < CHUNK ? n - at : CHUNK), v_str(user_id));
+        BATCH(b, q_reservation_delete, v_str(app_id), keys_from(a, keys, n, at), v_str(user_id));
 }

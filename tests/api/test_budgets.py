@@ -12,6 +12,7 @@ import pytest
 
 import otp
 from core import Core
+from sql import run_sql
 
 HASH = "$2b$04$" + "a" * 53
 NEW = {"userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False,
@@ -365,6 +366,74 @@ def test_dashboard(meter):
 
 def test_usage(meter):
     meter.costs(meter.app.get("/ee/featureflag"), 4, 35)
+
+
+# ---- linked accounts
+
+LINKING = "/recipe/accountlinking/user/"
+
+
+def test_linking(meter, user):
+    app, other = meter.app, meter.sign_up("b@example.com").ok()["user"]["id"]
+    both = {"recipeUserId": other, "primaryUserId": user}
+    meter.costs(app.get(LINKING + "primary/check", {"recipeUserId": user}), 2, 6)
+    meter.costs(app.post(LINKING + "primary", {"recipeUserId": user}), 3, 13)
+    meter.costs(app.get(LINKING + "link/check", both), 3, 11)
+    meter.costs(app.post(LINKING + "link", both), 4, 27)
+    meter.costs(app.post(LINKING + "link", both), 3, 13)
+    meter.costs(app.post(LINKING + "unlink", {"recipeUserId": other}), 4, 20)
+    meter.costs(app.post(LINKING + "unlink", {"recipeUserId": user}), 3, 12)
+    meter.costs(app.post(LINKING + "unlink", {"recipeUserId": user}), 1, 5)
+
+
+@pytest.fixture
+def linked(meter, user):
+    """Makes another user and links it to the one."""
+    other = meter.sign_up("b@example.com").ok()["user"]["id"]
+    meter.app.post(LINKING + "primary", {"recipeUserId": user}).ok()
+    meter.app.post(LINKING + "link", {"recipeUserId": other, "primaryUserId": user}).ok()
+    return other
+
+
+def give_id(core, storage, app, user, external):
+    """What mapping an id writes."""
+    where = (app.prefix[7:], user)
+    run_sql(core, storage, "insert into st_user_id_mapping (app_id, supertokens_user_id, "
+            "external_user_id) values (?, ?, ?)", (*where, external))
+    for table, column in (("st_login_methods", "recipe_user_id"),
+                          ("st_user_tenants", "recipe_user_id"), ("st_users", "user_id")):
+        run_sql(core, storage, f"update {table} set external_user_id = ? where app_id = ? and "
+                f"{column} = ?", (external, *where))
+
+
+@pytest.mark.parametrize("ids", ["own", "external", "linked", "linked and external"])
+def test_sessions_of_linked_and_mapped_users(meter, user, core, storage, request, ids):
+    """What creating one and its first two refreshes cost; verify knows all ids from the token."""
+    name = request.getfixturevalue("linked") if "linked" in ids else user
+    if "external" in ids:
+        give_id(core, storage, meter.app, name, "ext")
+        name = "ext"
+    got = []
+
+    def cost(reply):
+        got.append((getattr(reply, meter.count), reply.statements))
+        return reply.ok()
+    made = cost(meter.session(name))
+    for _ in range(2):
+        meter.costs(meter.verify(made["accessToken"]["token"], False), 0, 0)
+        meter.costs(meter.verify(made["accessToken"]["token"], True), 1, 1)
+    child = cost(meter.refresh(made))
+    meter.costs(meter.verify(child["accessToken"]["token"], False), 1, 2)
+    cost(meter.refresh(child))
+    assert got == {
+        "own": [(1, 4), (1, 3), (1, 3)], "external": [(2, 5), (2, 4), (1, 3)],
+        "linked": [(2, 5), (2, 4), (2, 4)], "linked and external": [(3, 6), (3, 5), (2, 4)],
+    }[ids]
+
+
+def test_sign_in_of_a_linked_user(meter, linked):
+    assert linked
+    meter.costs(meter.sign_in("b@example.com"), 2, 5)
 
 
 # ---- tenants

@@ -156,7 +156,7 @@ def test_feature_flag(app):
     t1 = add_tenant(app)
     t1.post("/recipe/signup", {"email": "a@example.com", "password": "secret123"}).ok()
     reply = app.get("/ee/featureflag").ok()
-    assert "multi_tenancy" in reply["features"]
+    assert {"multi_tenancy", "account_linking"} <= set(reply["features"])
     usage = reply["usageStats"]["multi_tenancy"]
     assert usage["connectionUriDomain"] == ""
     assert usage["appId"] == app.prefix[len("/appid-"):]

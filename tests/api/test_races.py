@@ -371,6 +371,252 @@ def test_a_code_meets_a_change_of_the_address(pair):
             assert owners(pair[1], email) == [used.ok()["user"]["id"]]
 
 
+# ---- linked accounts
+
+PRIMARY = "/recipe/accountlinking/user/primary"
+LINK = "/recipe/accountlinking/user/link"
+TAKEN = "ACCOUNT_INFO_ALREADY_ASSOCIATED_WITH_ANOTHER_PRIMARY_USER_ID_ERROR"
+OTHER = "RECIPE_USER_ID_ALREADY_LINKED_WITH_ANOTHER_PRIMARY_USER_ID_ERROR"
+
+
+def primary(app, user):
+    return app.post(PRIMARY, {"recipeUserId": user})
+
+
+def link(app, user, to):
+    return app.post(LINK, {"recipeUserId": user, "primaryUserId": to})
+
+
+def unlink(app, user):
+    return app.post("/recipe/accountlinking/user/unlink", {"recipeUserId": user})
+
+
+def user_of(app, user):
+    return app.get("/user/id", {"userId": user}).ok()["user"]
+
+
+def methods(app, user):
+    return [m["recipeUserId"] for m in user_of(app, user)["loginMethods"]]
+
+
+def same_everywhere(app, users):
+    """Lists and counts agree with what each id means now."""
+    visible = {user_of(app, u)["id"] for u in users}
+    assert set(everyone(app)) == visible and count(app) == len(visible)
+    assert app.get("/users/count", {"includeAllTenants": "true"}).ok()["count"] == len(visible)
+
+
+@pytest.fixture
+def twins(pair):
+    """Makes a user and others that share its email, each from a tenant of its own; joining the
+    public tenant they would have to be of one primary user."""
+    def make(n, k):
+        email, ids = f"twin{n}@example.com", []
+        for i in range(k):
+            put_tenant(pair[0], f"h{i}").ok()
+            there = pair[0].tenant(f"h{i}")
+            ids.append(user_id(sign_up(there, email)))
+        return email, ids
+    return make
+
+
+def test_one_of_many_becomes_the_primary_user(pair, twins):
+    """All are primary users in their own tenants; each links somebody of a common one."""
+    put_tenant(pair[0], "common").ok()
+    common = pair[0].tenant("common")
+    for n in range(ROUNDS):
+        email, ids = twins(n, CROWD)
+        joined = [user_id(sign_up(common, f"m{n}-{i}@example.com")) for i in range(CROWD)]
+        for user in ids:
+            primary(pair[0], user).ok()
+        replies = at_once(CROWD, lambda i, u=joined, t=ids: link(pair[i % 2], u[i], t[i]))
+        # whoever links first brings the email to the common tenant
+        assert statuses(replies) == [TAKEN] * (CROWD - 1) + ["OK"]
+        winner = [r.json["status"] for r in replies].index("OK")
+        assert {r.json["primaryUserId"] for r in replies if r.json["status"] == TAKEN} == {
+            ids[winner]}
+        assert methods(pair[1], joined[winner]) == [ids[winner], joined[winner]]
+        for i, user in enumerate(joined):
+            if i != winner:
+                assert methods(pair[0], user) == [user]
+        same = [link(pair[0], joined[winner - 1], ids[i]) for i in range(CROWD) if i != winner]
+        assert statuses(same) == [TAKEN] * (CROWD - 1)
+
+
+def test_a_user_becomes_primary_once(pair):
+    for n in range(ROUNDS):
+        user = user_id(sign_up(pair[0], f"u{n}@example.com"))
+        replies = at_once(CROWD, lambda i, u=user: primary(pair[i % 2], u))
+        assert statuses(replies) == ["OK"] * CROWD
+        assert [r.json["wasAlreadyAPrimaryUser"] for r in replies].count(False) == 1
+        assert user_of(pair[1], user)["isPrimaryUser"]
+
+
+def test_a_user_is_linked_to_one_of_many(pair):
+    users = [user_id(sign_up(pair[0], f"p{i}@example.com")) for i in range(CROWD)]
+    for user in users:
+        primary(pair[0], user).ok()
+    for n in range(ROUNDS):
+        user = user_id(sign_up(pair[0], f"u{n}@example.com"))
+        replies = at_once(CROWD, lambda i, u=user: link(pair[i % 2], u, users[i]))
+        assert statuses(replies) == ["OK"] + [OTHER] * (CROWD - 1)
+        winner = users[[r.json["status"] for r in replies].index("OK")]
+        assert {r.json["user"]["id"] for r in replies} == {winner}
+        assert user_of(pair[1], user)["id"] == winner and user in methods(pair[0], winner)
+    same_everywhere(pair[0], users)
+
+
+def test_many_are_linked_to_one(pair):
+    to = user_id(sign_up(pair[0], "p@example.com"))
+    primary(pair[0], to).ok()
+    users = [user_id(sign_up(pair[0], f"u{i}@example.com")) for i in range(CROWD)]
+    for _ in range(ROUNDS):
+        replies = at_once(CROWD, lambda i: link(pair[i % 2], users[i], to))
+        assert statuses(replies) == ["OK"] * CROWD
+        assert sorted(methods(pair[1], to)) == sorted([to, *users])
+        same_everywhere(pair[0], users)
+        assert statuses(at_once(CROWD, lambda i: unlink(pair[i % 2], users[i]))) == ["OK"] * CROWD
+        assert methods(pair[1], to) == [to]
+        same_everywhere(pair[1], [to, *users])
+
+
+def test_linked_and_made_primary_at_once(pair):
+    """Two users that each want to be linked to the other, and to be primary."""
+    for n in range(ROUNDS * 2):
+        a, b = (user_id(sign_up(pair[0], f"{c}{n}@example.com")) for c in "ab")
+        primary(pair[0], a).ok()
+        replies = at_once(3, lambda i, a=a, b=b: (
+            link(pair[0], b, a) if i == 0 else primary(pair[1], b) if i == 1 else
+            unlink(pair[1], a)))
+        assert replies[2].ok()["wasLinked"]
+        left = user_of(pair[0], b)
+        if left["id"] == a:
+            assert b in methods(pair[1], a) and user_of(pair[1], a)["isPrimaryUser"]
+        else:
+            assert methods(pair[1], b) == [b]
+            assert left["isPrimaryUser"] == (replies[1].json["status"] == "OK")
+        pair[0].post("/user/remove", {"userId": a}).ok()
+        pair[0].post("/user/remove", {"userId": b}).ok()
+    assert everyone(pair[0]) == [] and count(pair[0]) == 0
+
+
+def test_a_link_meets_a_deletion(pair):
+    for n in range(ROUNDS * 2):
+        a, b = (user_id(sign_up(pair[0], f"{c}{n}@example.com")) for c in "ab")
+        primary(pair[0], a).ok()
+        gone = (a, b)[n % 2]
+        replies = at_once(4, lambda i, a=a, b=b, g=gone: (
+            link(pair[i % 2], b, a) if i < 2 else pair[i % 2].post("/user/remove", {"userId": g})))
+        assert statuses(replies[2:]) == ["OK", "OK"]
+        linked = [r for r in replies[:2] if r.status == 200]
+        for r in replies[:2]:
+            assert r.status == 200 or r.is_error(400, "Unknown user ID provided")
+        pair[1].get("/user/id", {"userId": gone}).is_status("UNKNOWN_USER_ID_ERROR")
+        # with the link came the end of both, or the link came too late
+        other = b if gone == a else a
+        left = pair[0].get("/user/id", {"userId": other})
+        assert (left.json["status"] == "OK") == (not linked), [r.text for r in replies]
+        if not linked:
+            assert methods(pair[1], other) == [other]
+            pair[0].post("/user/remove", {"userId": other}).ok()
+    assert everyone(pair[0]) == [] and count(pair[0]) == 0
+    # nothing is held by the dead
+    for n in range(ROUNDS * 2):
+        primary(pair[1], user_id(sign_up(pair[0], f"a{n}@example.com"))).ok()
+        primary(pair[1], user_id(sign_up(pair[0], f"b{n}@example.com"))).ok()
+
+
+def test_a_link_meets_a_change_of_email(pair):
+    """The email a user has when both are done is the one its primary user holds."""
+    put_tenant(pair[0], "t").ok()
+    t = pair[0].tenant("t")
+    for n in range(ROUNDS * 2):
+        a, b = (user_id(sign_up(pair[0], f"{c}{n}@example.com")) for c in "ab")
+        new = f"new{n}@example.com"
+        rival = user_id(sign_up(t, new))
+        for user in (a, rival):
+            primary(pair[0], user).ok()
+        linked, changed = at_once(2, lambda i, a=a, b=b, e=new: (
+            link(pair[0], b, a) if i == 0 else pair[1].put(
+                "/recipe/user", {"recipeUserId": b, "email": e}, rid="emailpassword")))
+        assert statuses([linked, changed]) == ["OK", "OK"]
+        assert user_of(pair[1], a)["emails"] == [f"a{n}@example.com", new]
+        # the new email is held, the old one is not
+        there = pair[1].tenant("t").post("/recipe/multitenancy/tenant/user", {"recipeUserId": a})
+        assert there.is_status("ASSOCIATION_NOT_ALLOWED_ERROR")["reason"].endswith(rival)
+        other = user_id(sign_up(pair[0], f"b{n}@example.com"))
+        primary(pair[0], other).ok()
+        late = user_id(sign_up(pair[0], f"late{n}@example.com"))
+        primary(pair[0], late).ok()
+        pair[0].put("/recipe/user", {"recipeUserId": late, "email": new},
+                    rid="emailpassword").is_status("EMAIL_CHANGE_NOT_ALLOWED_ERROR")
+
+
+def test_a_link_meets_a_new_tenant(pair):
+    """All accounts are held in all tenants, whoever came first."""
+    for n in range(ROUNDS * 2):
+        tenant = f"t{n}"
+        put_tenant(pair[0], tenant).ok()
+        a, b = (user_id(sign_up(pair[0], f"{c}{n}@example.com")) for c in "ab")
+        primary(pair[0], a).ok()
+        replies = at_once(3, lambda i, a=a, b=b, t=tenant: (
+            link(pair[0], b, a) if i == 0 else pair[i % 2].tenant(t).post(
+                "/recipe/multitenancy/tenant/user", {"recipeUserId": (a, b)[i - 1]})))
+        assert statuses(replies) == ["OK"] * 3
+        t = pair[1].tenant(tenant)
+        assert everyone(t) == [a] and count(t) == 1
+        rivals = [user_id(sign_up(pair[0], f"r{c}{n}@example.com")) for c in "ab"]
+        for rival, letter in zip(rivals, "ab"):
+            primary(pair[0], rival).ok()
+            pair[0].put("/recipe/user", {"recipeUserId": rival, "email": f"{letter}{n}@example.com"},
+                        rid="emailpassword").is_status("EMAIL_CHANGE_NOT_ALLOWED_ERROR")
+        assert unlink(pair[0], b).ok()["wasLinked"]
+        assert sorted(everyone(t)) == sorted([a, b]) and count(t) == 2
+
+
+def test_a_user_is_found_while_being_linked_and_unlinked(pair):
+    to, user = (user_id(sign_up(pair[0], f"{c}@example.com")) for c in "ab")
+    primary(pair[0], to).ok()
+
+    def work(i):
+        app, replies = pair[i % 2], []
+        for k in range(12):
+            if i == 0:
+                replies += [link(app, user, to), unlink(app, user)]
+            elif i < 4:
+                replies.append(sign_in(app, "b@example.com"))
+            elif i < 6:
+                found = app.get("/user/id", {"userId": user})
+                assert user in [m["recipeUserId"] for m in found.ok()["user"]["loginMethods"]]
+                replies.append(found)
+            else:
+                replies.append(app.put("/recipe/user", {
+                    "recipeUserId": user, "password": PASSWORD}, rid="emailpassword"))
+        return replies
+    for replies in at_once(7, work):
+        assert set(statuses(replies)) == {"OK"}, [r.text for r in replies]
+    same_everywhere(pair[0], [to, user])
+
+
+def test_unlinked_in_two_ways_at_once(pair):
+    """The one that gave the id, and the one that would be left."""
+    for n in range(ROUNDS * 2):
+        a, b = (user_id(sign_up(pair[0], f"{c}{n}@example.com")) for c in "ab")
+        primary(pair[0], a).ok()
+        link(pair[0], b, a).ok()
+        replies = [r.ok() for r in at_once(2, lambda i, u=(a, b): unlink(pair[i], u[i]))]
+        assert all(r["wasLinked"] for r in replies)
+        assert methods(pair[1], b) == [b] and not user_of(pair[0], b)["isPrimaryUser"]
+        left = pair[0].get("/user/id", {"userId": a})
+        if replies[0]["wasRecipeUserDeleted"]:
+            left.is_status("UNKNOWN_USER_ID_ERROR")
+        else:
+            assert not left.ok()["user"]["isPrimaryUser"]
+            pair[0].post("/user/remove", {"userId": a}).ok()
+        pair[1].post("/user/remove", {"userId": b}).ok()
+    assert everyone(pair[0]) == [] and count(pair[0]) == 0
+
+
 # ---- sessions
 
 @pytest.mark.parametrize("cdi", ["5.4", "5.6"])

@@ -535,12 +535,10 @@ def sign_up(app):
     return app.post("/recipe/signup", body).ok()["user"]["id"]
 
 
-def link(sql, app, recipe_user, primary):
-    where = (app.prefix[7:], recipe_user)
-    for table in ("st_login_methods", "st_user_tenants"):
-        sql(f"update {table} set user_id = ? where app_id = ? and recipe_user_id = ?",
-            primary, *where)
-    sql("delete from st_users where app_id = ? and user_id = ?", *where)
+def link(app, recipe_user, primary):
+    app.post("/recipe/accountlinking/user/primary", {"recipeUserId": primary}).ok()
+    app.post("/recipe/accountlinking/user/link",
+             {"recipeUserId": recipe_user, "primaryUserId": primary}).ok()
 
 
 def give_id(sql, app, user, external):
@@ -579,10 +577,10 @@ def follow(app, reply, ids, trips=2):
     assert both_ids(rotated) == ids and rotated.batches <= 2
 
 
-def test_linked_user(app, sql):
+def test_linked_user(app):
     primary, other = sign_up(app), sign_up(app)
     own = create(app, primary).ok()["session"]["handle"]
-    link(sql, app, other, primary)
+    link(app, other, primary)
     reply = create(app, other)
     assert reply.batches == 2
     follow(app, reply, (primary, other))
@@ -614,7 +612,7 @@ def test_user_with_external_id(app, sql):
 
 def test_linked_user_with_external_ids(app, sql):
     primary, other = sign_up(app), sign_up(app)
-    link(sql, app, other, primary)
+    link(app, other, primary)
     give_id(sql, app, primary, "the primary")
     follow(app, create(app, other), ("the primary", other))
     give_id(sql, app, other, "the other")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Users of all recipes: lists, search, counts, lookups, deletion, tenants. Accounts are
-linked and mapped by hand in the database, since the calls that do it come later."""
+mapped by hand in the database, since the calls that do it come later."""
 
 import base64
 import json
@@ -372,7 +372,7 @@ def test_associate_conflicts(app):
     assert get(app, user["id"]).ok()["user"] == user and count(tenant) == 1
 
 
-# ---- linked and mapped users, made in the database
+# ---- linked and mapped users
 
 @pytest.fixture
 def database(core, storage, app):

@@ -13,6 +13,11 @@ from supertokens_python import InputAppInfo, Supertokens, SupertokensConfig, ini
 from supertokens_python.framework.flask import Middleware
 from supertokens_python.querier import Querier
 from supertokens_python.recipe import emailpassword, session
+from supertokens_python.recipe.accountlinking import syncio as al
+from supertokens_python.recipe.accountlinking.interfaces import (
+    CreatePrimaryUserOkResult, CreatePrimaryUserRecipeUserIdAlreadyLinkedError,
+    LinkAccountsInputUserNotPrimaryError, LinkAccountsOkResult,
+    LinkAccountsRecipeUserIdAlreadyLinkedError)
 from supertokens_python.recipe.accountlinking.recipe import AccountLinkingRecipe
 from supertokens_python.recipe.emailpassword import syncio as ep
 from supertokens_python.recipe.emailpassword.interfaces import (
@@ -115,6 +120,40 @@ def test_password_reset(sdk):
     assert user_of(ep.sign_in("public", "a@example.com", "brandnew1")).id == user.id
     assert isinstance(ep.create_reset_password_token("public", "nobody", "a@example.com"),
                       UnknownUserIdError)
+
+
+# ---- account linking
+
+def test_linking(sdk):
+    a, b, c = (new_user(f"{x}@example.com") for x in "abc")
+    ids = [u.login_methods[0].recipe_user_id for u in (a, b, c)]
+    assert isinstance(al.link_accounts(ids[1], a.id), LinkAccountsInputUserNotPrimaryError)
+    assert al.can_create_primary_user(ids[0]).was_already_a_primary_user is False
+    made = al.create_primary_user(ids[0])
+    assert isinstance(made, CreatePrimaryUserOkResult) and made.user.is_primary_user
+    assert al.can_link_accounts(ids[1], a.id).accounts_already_linked is False
+    linked = al.link_accounts(ids[1], a.id)
+    assert isinstance(linked, LinkAccountsOkResult) and not linked.accounts_already_linked
+    assert linked.user.emails == ["a@example.com", "b@example.com"]
+    back = ep.sign_in("public", "b@example.com", PASSWORD)
+    assert (back.user.id, back.recipe_user_id.get_as_string()) == (a.id, b.id)
+    s = new_session(b.id)
+    assert (s.get_user_id(), s.get_recipe_user_id().get_as_string()) == (a.id, b.id)
+    al.create_primary_user(ids[2])
+    refused = al.link_accounts(ids[1], c.id)
+    assert isinstance(refused, LinkAccountsRecipeUserIdAlreadyLinkedError)
+    assert refused.primary_user_id == a.id
+    assert isinstance(al.create_primary_user(ids[1]),
+                      CreatePrimaryUserRecipeUserIdAlreadyLinkedError)
+    gone = al.unlink_account(ids[1])
+    assert gone.was_linked and not gone.was_recipe_user_deleted
+    assert not get_user(b.id).is_primary_user
+    assert sess.get_session_information(s.get_handle()) is None
+    al.link_accounts(ids[1], a.id)
+    assert al.unlink_account(ids[0]).was_recipe_user_deleted
+    assert get_user(a.id).emails == ["b@example.com"]
+    delete_user(a.id)
+    assert get_user(b.id) is None
 
 
 # ---- sessions
