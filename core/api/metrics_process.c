@@ -13,13 +13,17 @@
 
 static uint64_t resident_bytes(void)
 {
-    unsigned long pages = 0;
+    char text[128];
     FILE *f = fopen("/proc/self/statm", "re");
     if (!f)
         return 0;
-    if (fscanf(f, "%*u %lu", &pages) != 1)
-        pages = 0;
+    size_t n = fread(text, 1, sizeof(text), f);
     fclose(f);
+    struct str rest = str_make(text, n), all, resident;
+    int64_t pages = 0;
+    if (!str_split(&rest, ' ', &all) || !str_split(&rest, ' ', &resident) ||
+        !str_i64(resident, &pages))
+        return 0;
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
