@@ -177,8 +177,7 @@ static enum start_result serve(struct core *core, struct arena *a, struct str *e
 {
     registry_start(core->registry);
     core->jobs = jobs_start(core);
-    core->http = http_server_start(core, a, error);
-    return core->http ? START_OK : START_FAILED;
+    return http_server_start(core, a, error) ? START_OK : START_FAILED;
 }
 
 enum start_result core_start(struct config *config, const struct start_how *how, struct arena *a,

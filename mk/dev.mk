@@ -2,7 +2,8 @@
 # Targets for people: dependencies, running, tests, lint, installing.
 
 .PHONY: deps deps-test deps-lint test-env run units unit test test-run test-asan test-tsan \
-    bench fuzz lint lint-format lint-rules lint-cppcheck lint-tidy format install compile-commands
+    bench fuzz lint lint-format lint-rules lint-cppcheck lint-tidy format install deb image \
+    compile-commands
 
 again := $(MAKE) --no-print-directory O=$(O)
 jobs := $(shell nproc 2>/dev/null || echo 2)
@@ -18,7 +19,8 @@ help:
 	@echo 'make lint       everything that checks without running; make format formats'
 	@echo 'make bench      requests per second, latency, CPU and memory'
 	@echo 'make fuzz       each fuzz target for STK_FUZZ_SECONDS (10)'
-	@echo 'make install    into $(PREFIX) (PREFIX=, DESTDIR=)'
+	@echo 'make install    into $(PREFIX) (PREFIX=, SYSCONFDIR=, DESTDIR=)'
+	@echo 'make deb        a package for Debian; make image: a tree for a bare system'
 	@echo 'make deps       build packages only; DEPS=none installs nothing, DEPS=all servers too'
 	@echo 'make dist clean'
 	@echo 'Variables: O=DIR CC= CFLAGS= LDFLAGS= WERROR=0 V=1 SAN=address,undefined|thread'
@@ -141,14 +143,21 @@ compile-commands:
 
 # ----------------------------------------------------------- install, dist
 
+# With SYSCONFDIR the configuration lies in SYSCONFDIR/supertokens and a link leads there.
+SYSCONFDIR ?=
 bindir = $(DESTDIR)$(PREFIX)/bin
 libdir = $(DESTDIR)$(PREFIX)/lib/supertokens
 incdir = $(DESTDIR)$(PREFIX)/include
 pcdir = $(DESTDIR)$(PREFIX)/lib/pkgconfig
+unitdir = $(DESTDIR)$(PREFIX)/lib/systemd/system
+usersdir = $(DESTDIR)$(PREFIX)/lib/sysusers.d
+docdir = $(DESTDIR)$(PREFIX)/share/doc/supertokens-core
+confdir = $(if $(SYSCONFDIR),$(DESTDIR)$(SYSCONFDIR)/supertokens,$(libdir))
 abi = $(shell sed -n 's/^\#define STK_ABI_M[AI][JN]OR \([0-9]*\).*/\1/p' sdk/include/stk_plugin.h | paste -sd.)
 
 install: all
-	install -d $(bindir) $(libdir)/plugins $(libdir)/migration_scripts $(libdir)/sdk $(incdir) $(pcdir)
+	install -d $(bindir) $(libdir)/plugins $(libdir)/migration_scripts $(libdir)/sdk $(incdir) \
+	    $(pcdir) $(unitdir) $(usersdir) $(docdir) $(confdir)
 	install -m 755 $(server) $(wildcard $(conform)) $(bindir)/
 	install -m 755 $(plugin_sos) $(libdir)/plugins/
 	for p in $(plugins); do \
@@ -157,9 +166,11 @@ install: all
 	    install -m 644 migration_scripts/$$p/*.* $(libdir)/migration_scripts/$$p/ || exit 1; \
 	done
 	@# An edited configuration outlives an upgrade.
-	if [ -e $(libdir)/config.yaml ] || [ -L $(libdir)/config.yaml ]; then \
-	    install -m 644 config/config.yaml $(libdir)/config.yaml.new; \
-	else install -m 644 config/config.yaml $(libdir)/config.yaml; fi
+	if [ -e $(confdir)/config.yaml ] || [ -L $(confdir)/config.yaml ]; then \
+	    install -m 644 config/config.yaml $(confdir)/config.yaml.new; \
+	else install -m 644 config/config.yaml $(confdir)/config.yaml; fi
+	$(if $(SYSCONFDIR),[ -e $(libdir)/config.yaml ] || [ -L $(libdir)/config.yaml ] || \
+	    ln -s $(SYSCONFDIR)/supertokens/config.yaml $(libdir)/config.yaml)
 	install -m 644 $(wildcard sdk/include/*.h) $(incdir)/
 	for d in include sql mk conform template; do \
 	    [ -d sdk/$$d ] || continue; (cd sdk && find $$d -type f) | while read -r f; do \
@@ -168,6 +179,27 @@ install: all
 	install -m 644 PLUGINS.md $(libdir)/sdk/
 	sed -e 's|@VERSION@|$(VERSION)|' -e 's|@ABI@|$(abi)|' \
 	    sdk/supertokens-plugin.pc.in >$(pcdir)/supertokens-plugin.pc
+	install -m 644 LICENSE README.md $(wildcard docs/*.md) $(docdir)/
+	for p in $(plugins); do [ ! -f plugins/$$p/README.md ] || \
+	    install -m 644 plugins/$$p/README.md $(docdir)/plugin-$$p.md || exit 1; done
+	sed -e 's|@BINDIR@|$(PREFIX)/bin|' -e 's|@DOCDIR@|$(PREFIX)/share/doc/supertokens-core|' \
+	    packaging/supertokens.service.in >$(unitdir)/supertokens.service
+	install -m 644 packaging/supertokens.sysusers $(usersdir)/supertokens.conf
+
+# Trees of their own, so that nothing of an earlier time is in them.
+staged = $(again) -o all install PREFIX=/usr SYSCONFDIR=/etc DESTDIR=$(abspath $(O))/$(1) >/dev/null
+deb_arch = $(shell dpkg --print-architecture 2>/dev/null)
+deb: all
+	@rm -rf $(O)/deb && mkdir -p $(O)/deb
+	+@$(call staged,deb/root)
+	@packaging/build-deb $(O)/deb/root $(VERSION) $(O)/supertokens-core_$(VERSION)_$(deb_arch).deb
+
+# What packaging/Dockerfile puts on a bare Debian.
+image: all
+	@rm -rf $(O)/image
+	+@$(call staged,image)
+	@packaging/build-image $(O)/image
+	@echo $(O)/image
 
 dist_name = supertokens-core-$(VERSION)
 dist:

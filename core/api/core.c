@@ -41,6 +41,13 @@ static int hello(struct api *a)
     return rc;
 }
 
+/* That this process serves requests, whatever its database does. */
+static int live(struct api *a)
+{
+    a->reply.text = STR("Live");
+    return RC_OK;
+}
+
 /* "/" and "/<tenant>": a word that is no tenant is a path that does not exist. */
 static int root(struct api *a)
 {
@@ -260,6 +267,8 @@ const struct route core_routes[] = {
     {HTTP_POST, "/hello", HELLO, hello},
     {HTTP_PUT, "/hello", HELLO, hello},
     {HTTP_DELETE, "/hello", HELLO, hello},
+    {HTTP_GET, "/health/live", HELLO, live},
+    {HTTP_GET, "/health/ready", HELLO, hello},
     {HTTP_GET, "/apiversion", ROUTE_APP | ROUTE_NO_CDI, apiversion},
     {HTTP_GET, "/config", ROUTE_NO_KEY, config_path},
     {HTTP_GET, "/requests/stats", ROUTE_APP, request_stats},

@@ -19,6 +19,7 @@ struct waiter {
 struct permits {
     pthread_mutex_t lock; /* all below */
     int free;             /* below 0: more came back than there was room for */
+    unsigned all, waiters;
     struct waiter *first, **end;
 };
 
@@ -26,7 +27,8 @@ struct permits *permits_new(unsigned n)
 {
     struct permits *p = mem_zalloc(sizeof(*p));
     pthread_mutex_init(&p->lock, NULL);
-    p->free = n ? (int)n : 1;
+    p->all = n ? n : 1;
+    p->free = (int)p->all;
     p->end = &p->first;
     return p;
 }
@@ -47,6 +49,7 @@ static void unlink_waiter(struct permits *p, struct waiter *w)
         *at = w->next;
         if (p->end == &w->next)
             p->end = at;
+        p->waiters--;
         return;
     }
 }
@@ -62,6 +65,7 @@ static bool wait_turn(struct permits *p, uint64_t deadline_us)
     pthread_condattr_destroy(&attr);
     *p->end = &w;
     p->end = &w.next;
+    p->waiters++;
     struct timespec t = {.tv_sec = (time_t)(deadline_us / 1000000),
                          .tv_nsec = (long)(deadline_us % 1000000) * 1000};
     int rc = 0;
@@ -96,6 +100,15 @@ void permit_give(struct permits *p)
     } else {
         p->free++;
     }
+    pthread_mutex_unlock(&p->lock);
+}
+
+void permits_stats(struct permits *p, unsigned *all, unsigned *nfree, unsigned *waiters)
+{
+    pthread_mutex_lock(&p->lock);
+    *all = p->all;
+    *nfree = p->free > 0 ? (unsigned)p->free : 0;
+    *waiters = p->waiters;
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -24,6 +24,9 @@ void permits_free(struct permits *p);
 bool permit_take(struct permits *p, uint64_t deadline_us);
 void permit_give(struct permits *p);
 
+/* How many there are, are free, and are waited for. */
+void permits_stats(struct permits *p, unsigned *all, unsigned *nfree, unsigned *waiters);
+
 /* Around a wait of the request that runs in c.  Nothing where it holds none (a
  * job, a test). */
 void permit_pause(struct ctx *c);

@@ -2,6 +2,7 @@
 /* `supertokens start`.  The main thread starts everything, then waits for
  * signals, which every other thread has blocked. */
 #include "cli/cli.h"
+#include "cli/notify.h"
 #include "cli/started.h"
 
 #include "base/clock.h"
@@ -202,7 +203,9 @@ static int run(struct cli *cli, int ready)
     struct str file = announce(core, &cli->arena);
     if (ready >= 0)
         leave_terminal(ready);
+    notify_manager("READY=1");
     wait_for_end();
+    notify_manager("STOPPING=1");
     start_watchdog();
     if (file.p)
         unlink(file.p);

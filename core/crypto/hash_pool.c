@@ -31,7 +31,8 @@ struct job {
 struct lane {
     struct hash_pool *pool;
     struct job *first, **end;
-    unsigned waiting, idle, started, threads;
+    unsigned waiting, running, idle, started, threads;
+    uint64_t done, refused, too_late;
     pthread_t *ids;
     pthread_cond_t work;
 };
@@ -95,6 +96,7 @@ static struct job *take(struct lane *l)
     if (!l->first)
         l->end = &l->first;
     l->waiting--;
+    l->running++;
     j->state = JOB_RUNNING;
     return j;
 }
@@ -118,6 +120,8 @@ static void *serve(void *arg)
         pthread_mutex_unlock(&p->lock);
         j->fn(j->arg);
         pthread_mutex_lock(&p->lock);
+        l->running--;
+        l->done++;
         j->state = JOB_DONE;
         pthread_cond_signal(&j->done);
     }
@@ -175,23 +179,49 @@ int hash_pool_run(struct hash_pool *p, enum hash_lane lane, uint64_t deadline_us
     int rc = -1;
     cond_init(&job.done);
     pthread_mutex_lock(&p->lock);
-    if (p->stop || l->waiting >= p->queue)
+    if (p->stop || l->waiting >= p->queue) {
+        l->refused++;
         goto out;
+    }
     *l->end = &job;
     l->end = &job.next;
     l->waiting++;
     if (grow(l) < 0) {
         withdraw(l, &job);
+        l->refused++;
         goto out;
     }
     pthread_cond_signal(&l->work);
     wait_for(p, &job, deadline_us);
-    if (job.state == JOB_DONE)
+    if (job.state == JOB_DONE) {
         rc = 0;
-    else
+    } else {
         withdraw(l, &job);
+        l->too_late++;
+    }
 out:
     pthread_mutex_unlock(&p->lock);
     pthread_cond_destroy(&job.done);
     return rc;
+}
+
+void hash_pool_stats(struct hash_pool *p, struct hash_lane_stats stats[HASH_LANES])
+{
+    pthread_mutex_lock(&p->lock);
+    for (int i = 0; i < HASH_LANES; i++) {
+        const struct lane *l = &p->lanes[i];
+        stats[i] = (struct hash_lane_stats){.threads = l->threads,
+                                            .running = l->running,
+                                            .waiting = l->waiting,
+                                            .done = l->done,
+                                            .refused = l->refused,
+                                            .too_late = l->too_late};
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+const char *hash_lane_name(enum hash_lane lane)
+{
+    static const char *const names[HASH_LANES] = {"bcrypt", "argon2", "firebase"};
+    return names[lane];
 }

@@ -27,4 +27,14 @@ void hash_pool_free(struct hash_pool *p);
 int hash_pool_run(struct hash_pool *p, enum hash_lane lane, uint64_t deadline_us,
                   void (*fn)(void *arg), void *arg);
 
+/* One lane at this moment, and since the start. */
+struct hash_lane_stats {
+    unsigned threads, running, waiting;
+    uint64_t done;
+    uint64_t refused;  /* the queue was full */
+    uint64_t too_late; /* could not start by the deadline */
+};
+void hash_pool_stats(struct hash_pool *p, struct hash_lane_stats stats[HASH_LANES]);
+const char *hash_lane_name(enum hash_lane lane);
+
 #endif

@@ -211,6 +211,13 @@ static int run(struct router *r, struct exchange *x)
     return route ? call(r, x, route) : method_missing(x);
 }
 
+/* Before the reply is sent: who has read it finds it counted. */
+static void count_request(const struct router *r, const struct exchange *x)
+{
+    const struct endpoint *e = x->match.found ? x->match.endpoint : NULL;
+    route_counted(routes_count(r->routes, e, x->api.method), x->status, clock_us() - x->started_us);
+}
+
 void router_run(struct router *r, const struct request *req, struct arena *a, struct exchange *x)
 {
     *x = (struct exchange){.started_us = clock_us()};
@@ -224,6 +231,7 @@ void router_run(struct router *r, const struct request *req, struct arena *a, st
     x->api.cud = STR("");
     int rc = run(r, x);
     reply_encode(x, rc);
+    count_request(r, x);
 }
 
 static void log_request(const struct exchange *x)

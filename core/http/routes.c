@@ -12,6 +12,8 @@
 struct routes {
     struct map paths;     /* to the first endpoint of the path */
     struct endpoint root; /* stands in for "/" in tables without it */
+    struct route_count *counts;
+    size_t ncounts; /* the last one is for requests that no call answers */
 };
 
 static struct endpoint *endpoint_of(struct routes *r, struct str path, struct str rid)
@@ -28,7 +30,7 @@ static struct endpoint *endpoint_of(struct routes *r, struct str path, struct st
     return e;
 }
 
-static void add(struct routes *r, const struct route *route)
+static void add(struct routes *r, const struct route *route, struct route_count *count)
 {
     struct str path = str_z(route->path), rid = STR_NULL;
     ptrdiff_t mark = str_find(path, '#');
@@ -41,6 +43,8 @@ static void add(struct routes *r, const struct route *route)
     struct endpoint *e = endpoint_of(r, path, rid);
     e->flags |= route->flags & (ROUTE_NO_KEY | ROUTE_NO_CDI | ROUTE_OLD_CDI);
     e->by_method[route->method] = route;
+    e->counts[route->method] = count;
+    count->route = route;
 }
 
 struct routes *routes_new(const struct route *const *tables, size_t n)
@@ -48,9 +52,15 @@ struct routes *routes_new(const struct route *const *tables, size_t n)
     struct routes *r = mem_zalloc(sizeof(*r));
     map_init(&r->paths);
     r->root = (struct endpoint){.path = STR(""), .flags = ROUTE_NO_KEY | ROUTE_OLD_CDI};
+    r->ncounts = 1;
     for (size_t i = 0; i < n; i++)
         for (const struct route *route = tables[i]; route && route->path; route++)
-            add(r, route);
+            r->ncounts++;
+    r->counts = mem_zalloc(r->ncounts * sizeof(*r->counts));
+    struct route_count *count = r->counts;
+    for (size_t i = 0; i < n; i++)
+        for (const struct route *route = tables[i]; route && route->path; route++)
+            add(r, route, count++);
     return r;
 }
 
@@ -67,8 +77,33 @@ void routes_free(struct routes *r)
             e = other;
         }
     map_free(&r->paths);
+    mem_free(r->counts);
     mem_free(r);
 }
+
+/* ---- counting */
+
+struct route_count *routes_counts(const struct routes *r, size_t *n)
+{
+    *n = r->ncounts;
+    return r->counts;
+}
+
+struct route_count *routes_count(const struct routes *r, const struct endpoint *e,
+                                 enum http_method method)
+{
+    struct route_count *c = e && method != HTTP_OTHER ? e->counts[method] : NULL;
+    return c ? c : &r->counts[r->ncounts - 1];
+}
+
+void route_counted(struct route_count *c, int status, uint64_t us)
+{
+    unsigned class = status >= 100 && status < 600 ? (unsigned)status / 100 - 1 : 4;
+    count_one(&c->by_class[class]);
+    histogram_add(&c->time, us);
+}
+
+/* ---- finding */
 
 static const struct endpoint *find(const struct routes *r, struct str path, struct str rid)
 {

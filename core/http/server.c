@@ -245,7 +245,7 @@ static void send_reply(struct mg_connection *conn, struct worker *w, const struc
 }
 
 /* For requests that never reach the router. */
-static void send_refusal(struct mg_connection *conn, int status, const char *text)
+static int refuse(struct mg_connection *conn, struct http_server *s, int status, const char *text)
 {
     char reply[512];
     int n = snprintf(reply, sizeof(reply),
@@ -254,6 +254,8 @@ static void send_refusal(struct mg_connection *conn, int status, const char *tex
                      status, mg_get_response_code_text(conn, status), strlen(text) + 1, text);
     mg_disable_connection_keep_alive(conn);
     mg_write(conn, reply, (size_t)n);
+    route_counted(routes_count(s->router.routes, NULL, HTTP_OTHER), status, 0);
+    return status;
 }
 
 /* ---- one request */
@@ -269,14 +271,10 @@ static int serve(struct mg_connection *conn, struct http_server *s, struct worke
     struct request req;
     struct exchange x;
     bool chunked;
-    if (ri->num_headers >= MG_MAX_HEADERS) {
-        send_refusal(conn, 431, "The request has too many header fields");
-        return 431;
-    }
-    if (ambiguous(ri, &chunked)) {
-        send_refusal(conn, 400, "The length of the body is ambiguous");
-        return 400;
-    }
+    if (ri->num_headers >= MG_MAX_HEADERS)
+        return refuse(conn, s, 431, "The request has too many header fields");
+    if (ambiguous(ri, &chunked))
+        return refuse(conn, s, 400, "The length of the body is ambiguous");
     head_of(conn, ri, &w->arena, &req);
     req.read_body = read_body;
     router_run(&s->router, &req, &w->arena, &x);
@@ -318,7 +316,7 @@ static int http_error(struct mg_connection *conn, int status, const char *text)
 {
     if (status == 400)
         text = "The request is malformed, or its head is larger than " HEAD_MAX " bytes";
-    send_refusal(conn, status, text);
+    refuse(conn, server_of(conn), status, text);
     return 0;
 }
 
@@ -419,6 +417,7 @@ static void free_server(struct http_server *s)
     mg_exit_library();
     permits_free(core->permits);
     core->permits = NULL;
+    core->http = NULL;
     routes_free(s->router.routes);
     watches_stop(s->watches);
     watches_free(s->watches);
@@ -450,6 +449,7 @@ struct http_server *http_server_start(struct core *core, struct arena *a, struct
         .timeout_us = (uint64_t)settings->request_timeout * 1000000,
     };
     core->permits = permits_new((unsigned)settings->max_server_pool_size);
+    core->http = s;
     json_object_seed(0);
     if (listen_on(s, address))
         return s;
@@ -462,6 +462,19 @@ struct http_server *http_server_start(struct core *core, struct arena *a, struct
 int http_server_port(const struct http_server *s)
 {
     return s->port;
+}
+
+void http_server_load(struct http_server *s, struct http_load *load)
+{
+    *load = (struct http_load){.requests = atomic_load(&s->running),
+                               .connections = atomic_load(&s->open),
+                               .connections_max = THREADS};
+    permits_stats(s->router.core->permits, &load->slots, &load->slots_free, &load->slots_waiters);
+}
+
+const struct routes *http_server_routes(const struct http_server *s)
+{
+    return s->router.routes;
 }
 
 /* Waits until the counter is 0; false: not in time. */

@@ -3,6 +3,7 @@
 #include "jobs/jobs.h"
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -32,6 +33,9 @@ struct jobs {
     atomic_bool stop;
     char owner[UUID_LEN + 1];
     uint64_t due_us[MAX_JOBS]; /* used by the thread only */
+    struct {
+        atomic_count runs, failures, last_ms, last_us;
+    } stats[MAX_JOBS]; /* written by the thread, read by any */
 };
 
 struct run {
@@ -81,6 +85,15 @@ static int take_turn(struct run *r, bool *mine)
     return job_claim(c, r->pub.storage, &r->lease, first, now, mine);
 }
 
+static void note_run(struct run *r, uint64_t us)
+{
+    struct jobs *jobs = r->jobs;
+    ptrdiff_t i = r->job - jobs_list;
+    atomic_store(&jobs->stats[i].last_ms, (uint64_t)clock_ms());
+    atomic_store(&jobs->stats[i].last_us, us);
+    count_one(&jobs->stats[i].runs);
+}
+
 static void run_job(struct run *r)
 {
     struct ctx *c = r->pub.ctx;
@@ -91,12 +104,15 @@ static void run_job(struct run *r)
         rc = r->job->run(&r->pub);
         if (rc == RC_OK && r->job->leased && !atomic_load(&r->jobs->stop))
             rc = job_done(c, r->pub.storage, &r->lease, clock_ms());
-        log_debug("jobs", "%s took %llu ms", r->job->name,
-                  (unsigned long long)(clock_us() - start) / 1000);
+        uint64_t us = clock_us() - start;
+        note_run(r, us);
+        log_debug("jobs", "%s took %llu ms", r->job->name, (unsigned long long)us / 1000);
     }
-    if (rc != RC_OK)
-        log_warn("jobs", "%s stopped on %s, it is tried again later: %.*s", r->job->name,
-                 storage_name(r->pub.storage), STR_ARG(c->fail_text));
+    if (rc == RC_OK)
+        return;
+    count_one(&r->jobs->stats[r->job - jobs_list].failures);
+    log_warn("jobs", "%s stopped on %s, it is tried again later: %.*s", r->job->name,
+             storage_name(r->pub.storage), STR_ARG(c->fail_text));
 }
 
 /* One job in every storage. */
@@ -180,6 +196,19 @@ struct jobs *jobs_start(struct core *core)
         atomic_store(&jobs->stop, true);
     }
     return jobs;
+}
+
+bool jobs_stats(const struct jobs *jobs, size_t i, struct job_stats *stats)
+{
+    for (size_t k = 0; k <= i; k++)
+        if (k == MAX_JOBS || !jobs_list[k].name)
+            return false;
+    *stats = (struct job_stats){.name = jobs_list[i].name,
+                                .runs = counted(&jobs->stats[i].runs),
+                                .failures = counted(&jobs->stats[i].failures),
+                                .last_ms = (int64_t)counted(&jobs->stats[i].last_ms),
+                                .last_us = counted(&jobs->stats[i].last_us)};
+    return true;
 }
 
 void jobs_stop(struct jobs *jobs)

@@ -7,11 +7,23 @@
 
 #include "core.h"
 
+#include <stddef.h>
+
 struct jobs;
 
 /* Starts the thread; the first round is at once in test mode, else after each
  * job's interval.  In test mode intervals are seconds where they were hours. */
 struct jobs *jobs_start(struct core *core);
+/* One job on this core, all storages together; never run yet: last_ms is 0. */
+struct job_stats {
+    const char *name;
+    uint64_t runs, failures;
+    int64_t last_ms;  /* when the last run ended, ms UTC */
+    uint64_t last_us; /* how long it took */
+};
+/* The job of this number; false: there are fewer. */
+bool jobs_stats(const struct jobs *jobs, size_t i, struct job_stats *stats);
+
 /* Ends it after the batch it is at. */
 void jobs_stop(struct jobs *jobs);
 

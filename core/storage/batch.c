@@ -2,6 +2,7 @@
 /* Batches: calls gathered in the arena, then run in one exec(). */
 #include "storage/storage_internal.h"
 
+#include "base/clock.h"
 #include "base/permits.h"
 
 #include <assert.h>
@@ -90,8 +91,11 @@ stk_status storage_exec(struct ctx *c, struct storage *s, stk_txn *txn, const st
                        .deadline_us = c->deadline_us};
     /* However slow this database is, requests that do not need it go on. */
     permit_pause(c);
+    uint64_t start = clock_us();
     stk_status rc = v->exec(s->db, txn, &batch, err);
+    uint64_t us = clock_us() - start;
     permit_resume(c);
+    storage_count(c, s, b, us, rc, err);
     c->round_trips += batch.round_trips;
     c->statements += batch.statements;
     c->batches++;

@@ -126,6 +126,7 @@ bool retry_wait(struct retry *r, stk_status rc)
     uint64_t wait = most / 4 + random_below(most * 3 / 4);
     if (r->c->deadline_us && clock_us() + wait >= r->c->deadline_us)
         return false;
+    storage_count_again(r->s, rc);
     struct timespec t = {.tv_nsec = (long)wait * 1000};
     nanosleep(&t, NULL);
     return true;
@@ -161,7 +162,7 @@ int storage_read(struct ctx *c, struct storage *s, struct batch *b)
 {
     if (b->n == 0)
         return RC_OK;
-    struct retry retry = {.c = c};
+    struct retry retry = {.c = c, .s = s};
     stk_err err;
     stk_status rc;
     do
@@ -209,7 +210,7 @@ int storage_write(struct ctx *c, struct storage *s, struct batch *b, witness_fn 
         log_error("storage", "query %s is written without a witness", b->calls[0]->query->name);
         abort();
     }
-    struct retry retry = {.c = c};
+    struct retry retry = {.c = c, .s = s};
     bool uncertain = false;
     stk_err err;
     for (;;) {

@@ -3,6 +3,7 @@
 #ifndef CORE_STORAGE_STORAGE_INTERNAL_H
 #define CORE_STORAGE_STORAGE_INTERNAL_H
 
+#include "storage/counts.h"
 #include "storage/loader.h"
 #include "storage/storage.h"
 #include "storage/storages.h"
@@ -11,6 +12,16 @@
 #include <stdatomic.h>
 
 enum storage_state { STORAGE_OPENING, STORAGE_OPEN, STORAGE_FAILED };
+
+struct storages {
+    struct plugins *plugins;
+    const stk_catalog *catalog;
+    bool *secret;
+    struct storage_counts *counts;
+    pthread_mutex_t lock;
+    pthread_cond_t opened; /* a storage left STORAGE_OPENING */
+    struct storage *list;
+};
 
 struct storage {
     struct storages *owner;
@@ -54,6 +65,14 @@ void storage_leave(struct storage *s);
 stk_status storage_exec(struct ctx *c, struct storage *s, stk_txn *txn, const struct batch *b,
                         uint32_t flags, stk_err *err);
 
+/* Counts a batch that took us and ended with rc (b->n may be 0: a commit), the
+ * begin and the end of a transaction, an attempt that follows a failed one. */
+void storage_count(struct ctx *c, struct storage *s, const struct batch *b, uint64_t us,
+                   stk_status rc, const stk_err *err);
+void storage_count_begin(struct storage *s, stk_status rc);
+void storage_count_end(struct storage *s, bool committed);
+void storage_count_again(struct storage *s, stk_status rc);
+
 /* The RC_* of a status that is not to be retried; fails the ctx where that is
  * RC_FAIL, and logs what an operator must see.  query: the name of the one that
  * failed, or "-". */
@@ -70,6 +89,7 @@ static inline bool status_again(stk_status rc)
 /* The one retry policy. */
 struct retry {
     struct ctx *c;
+    struct storage *s;
     unsigned conflicts, losses;
 };
 /* Waits, jittered, before the next attempt; false: give up. */

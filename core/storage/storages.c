@@ -18,15 +18,6 @@
 
 enum { ID_MAX = 2048, FIRST_WAIT_US = 250 * 1000, LONGEST_WAIT_US = 5 * 1000 * 1000 };
 
-struct storages {
-    struct plugins *plugins;
-    const stk_catalog *catalog;
-    bool *secret;
-    pthread_mutex_t lock;
-    pthread_cond_t opened; /* a storage left STORAGE_OPENING */
-    struct storage *list;
-};
-
 static bool touches_secret(const stk_query *q, const stk_table *t)
 {
     for (unsigned i = 0; i < q->nout; i++)
@@ -47,6 +38,7 @@ struct storages *storages_new(struct plugins *plugins, const stk_catalog *catalo
     for (unsigned i = 0; i < catalog->nqueries; i++)
         ss->secret[i] =
             touches_secret(catalog->queries[i], &catalog->tables[catalog->queries[i]->table]);
+    ss->counts = storage_counts_new(catalog);
     pthread_mutex_init(&ss->lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
@@ -63,6 +55,7 @@ void storages_free(struct storages *ss)
     assert(!ss->list);
     pthread_cond_destroy(&ss->opened);
     pthread_mutex_destroy(&ss->lock);
+    mem_free(ss->counts);
     mem_free(ss->secret);
     mem_free(ss);
 }
@@ -367,6 +360,11 @@ size_t storages_list(struct storages *ss, struct arena *a, struct storage ***lis
 }
 
 /* --------------------------------------------------------------- questions */
+
+const struct storage_counts *storages_counts(const struct storages *ss)
+{
+    return ss->counts;
+}
 
 const char *storage_data_id(const struct storage *s)
 {

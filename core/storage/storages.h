@@ -50,7 +50,8 @@ stk_status storage_identify(struct arena *a, const struct plugin *plugin, const 
 const char *storage_data_id(const struct storage *s);
 const struct plugin *storage_plugin(const struct storage *s);
 
-/* A real round trip to the server; STK_OK or a status with *error. */
+/* A real round trip to the server; with timeout_ms 0 none, only the numbers of
+ * its pool.  STK_OK or a status with *error. */
 stk_status storage_health(struct storage *s, struct arena *a, uint32_t timeout_ms,
                           stk_health *health, struct str *error);
 /* The opened storages, referenced until the arena is reset. */

@@ -3,6 +3,8 @@
  * storage.h. */
 #include "storage/storage_internal.h"
 
+#include "base/clock.h"
+
 #include <assert.h>
 
 struct txn {
@@ -48,8 +50,11 @@ int txn_commit(struct txn *t, struct batch *b)
         if (rc >= 0)
             t->h = NULL;
     } else {
+        const struct batch none = {.c = t->c};
+        uint64_t start = clock_us();
         rc = t->s->plugin->v.commit(t->h, t->c->deadline_us, &t->err);
         t->h = NULL; /* released whatever it returned */
+        storage_count(t->c, t->s, &none, clock_us() - start, rc, &t->err);
     }
     if (rc < 0)
         return died(t, b, rc);
@@ -67,6 +72,7 @@ static int attempt(struct txn *t, txn_fn fn, void *arg)
     t->c->held = t->s;
     int result;
     rc = t->s->plugin->v.begin(t->s->db, STK_TXN_RW, t->c->deadline_us, &t->h, &t->err);
+    storage_count_begin(t->s, rc);
     if (rc < 0) {
         t->h = NULL;
         result = died(t, NULL, rc);
@@ -75,6 +81,7 @@ static int attempt(struct txn *t, txn_fn fn, void *arg)
     }
     if (t->h)
         t->s->plugin->v.rollback(t->h);
+    storage_count_end(t->s, t->committed);
     t->c->held = NULL;
     storage_leave(t->s);
     return result;
@@ -82,7 +89,7 @@ static int attempt(struct txn *t, txn_fn fn, void *arg)
 
 int storage_transact(struct ctx *c, struct storage *s, txn_fn fn, witness_fn witness, void *arg)
 {
-    struct retry retry = {.c = c};
+    struct retry retry = {.c = c, .s = s};
     enum fail_kind failed_before = c->fail;
     bool uncertain = false;
     for (;;) {

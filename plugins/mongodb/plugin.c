@@ -178,8 +178,8 @@ static stk_status mg_health(stk_db *db, uint32_t timeout_ms, stk_health *health,
     stk_health h = {.size = health->size};
     uint64_t start = mg_now(db), deadline = start + (uint64_t)timeout_ms * 1000;
     struct mg_conn *c = NULL;
-    stk_status rc = mg_conn_get(db, deadline, &c, err);
-    if (!rc) {
+    stk_status rc = timeout_ms ? mg_conn_get(db, deadline, &c, err) : STK_OK;
+    if (c) {
         struct mg_op op = mg_op(c, deadline, err);
         bson_t cmd = BSON_INITIALIZER, reply;
         bson_append_int32(&cmd, "ping", -1, 1);
@@ -196,6 +196,7 @@ static stk_status mg_health(stk_db *db, uint32_t timeout_ms, stk_health *health,
     h.pool_idle = s.idle;
     h.pool_waiters = s.waiters;
     h.reconnects = s.reconnects;
+    h.pool_timeouts = s.timeouts + s.refused;
     snprintf(h.server, sizeof h.server, "MongoDB %s %.72s%s", db->version, db->conf.where,
              db->solo      ? " standalone"
              : db->sharded ? " sharded"

@@ -182,8 +182,8 @@ static stk_status health(stk_db *db, uint32_t timeout_ms, stk_health *out, stk_e
     struct mq_conn *conn;
     uint64_t deadline = mq_now() + (uint64_t)timeout_ms * 1000;
     stk_health h = {.size = out->size};
-    stk_status st = mq_take(db, deadline, &conn, err);
-    if (st == STK_OK) {
+    stk_status st = timeout_ms ? mq_take(db, deadline, &conn, err) : STK_OK;
+    if (timeout_ms && st == STK_OK) {
         uint64_t start = mq_now();
         st = mq_query(conn, "SELECT 1", deadline, NULL, err);
         h.rtt_us = mq_now() - start;
@@ -199,6 +199,7 @@ static stk_status health(stk_db *db, uint32_t timeout_ms, stk_health *out, stk_e
     h.pool_idle = stats.idle;
     h.pool_waiters = stats.waiters;
     h.reconnects = stats.reconnects;
+    h.pool_timeouts = stats.timeouts + stats.refused;
     stk_copy_min(out, out->size, &h, out->size < sizeof h ? out->size : sizeof h);
     return st;
 }

@@ -179,8 +179,8 @@ static stk_status health(stk_db *db, uint32_t timeout_ms, stk_health *out, stk_e
     struct pg_conn *conn;
     uint64_t deadline = pg_now() + (uint64_t)timeout_ms * 1000;
     stk_health h = {.size = out->size};
-    stk_status st = pg_take(db, deadline, &conn, err);
-    if (st == STK_OK) {
+    stk_status st = timeout_ms ? pg_take(db, deadline, &conn, err) : STK_OK;
+    if (timeout_ms && st == STK_OK) {
         uint64_t start = pg_now();
         st = pg_query(conn, "SELECT 1", 0, NULL, deadline, NULL, err);
         h.rtt_us = pg_now() - start;
@@ -196,6 +196,7 @@ static stk_status health(stk_db *db, uint32_t timeout_ms, stk_health *out, stk_e
     h.pool_idle = stats.idle;
     h.pool_waiters = stats.waiters;
     h.reconnects = stats.reconnects;
+    h.pool_timeouts = stats.timeouts + stats.refused;
     stk_copy_min(out, out->size, &h, out->size < sizeof h ? out->size : sizeof h);
     return st;
 }

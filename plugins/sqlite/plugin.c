@@ -153,8 +153,9 @@ static stk_status sqlite_health(stk_db *db, uint32_t timeout_ms, stk_health *hea
     stk_health h = {.size = health->size};
     uint64_t start = db->host->now_us(db->host->ctx);
     struct conn *c = NULL;
-    stk_status rc = conn_get(db, false, start + (uint64_t)timeout_ms * 1000, &c, err);
-    if (!rc) {
+    stk_status rc =
+        timeout_ms ? conn_get(db, false, start + (uint64_t)timeout_ms * 1000, &c, err) : STK_OK;
+    if (c) {
         rc = probe(c, err);
         conn_put(c);
     }
@@ -167,6 +168,7 @@ static stk_status sqlite_health(stk_db *db, uint32_t timeout_ms, stk_health *hea
     h.pool_idle = r.idle + w.idle;
     h.pool_waiters = r.waiters + w.waiters;
     h.reconnects = r.reconnects + w.reconnects;
+    h.pool_timeouts = r.timeouts + r.refused + w.timeouts + w.refused;
     size_t n = strlen(db->path);
     size_t room = sizeof h.server - 1 - strlen("SQLite ") - strlen(sqlite3_libversion()) - 4;
     snprintf(h.server, sizeof h.server, "SQLite %s %s%s", sqlite3_libversion(),

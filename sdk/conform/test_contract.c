@@ -345,6 +345,10 @@ static void healthy(struct t *t)
     CHECK(big.h.pool_open <= big.h.pool_size && big.h.pool_idle <= big.h.pool_open,
           "a pool of %u with %u open and %u idle", big.h.pool_size, big.h.pool_open,
           big.h.pool_idle);
+    stk_health still = {.size = sizeof(still)};
+    OK(plug.v.health(t->on->db, 0, &still, &t->err)); /* no round trip: only the numbers */
+    CHECK(still.pool_size == big.h.pool_size, "a pool of %u is one of %u without a probe",
+          big.h.pool_size, still.pool_size);
     CHECK(big.pad[0] == 0xA5 && big.h.size == sizeof(big.h), "health() wrote beyond the struct");
 }
 

@@ -469,6 +469,11 @@ static void pool_exhausted(struct t *t)
     CHECK(rc == STK_OK || rc == STK_E_TIMEOUT, "transaction %u of %u gets %s", n, h.pool_size,
           status_name(rc));
     CHECK(n > 0, "no transaction at all in a pool of %u", h.pool_size);
+    h = (stk_health){.size = sizeof(h)};
+    OK(plug.v.health(t->on->db, 0, &h, &t->err)); /* no connection is needed for it */
+    uint32_t open = rc == STK_OK ? n : n - 1;
+    CHECK(h.pool_open - h.pool_idle >= open, "%u connections open and %u idle with %u transactions",
+          h.pool_open, h.pool_idle, open);
     uint64_t start = now_us();
     soon(t, 300);
     ADD(Q_kv_get, APP, S("a"));

@@ -426,6 +426,8 @@ typedef struct stk_health {
     uint64_t rtt_us;     /* of the probe just made */
     uint64_t reconnects; /* since open */
     char server[128];    /* product, version, host:port; no credentials */
+    /* Since open: waits for a connection that ended without one. */
+    uint64_t pool_timeouts;
 } stk_health;
 
 enum { STK_LOG_ERROR = 1, STK_LOG_WARN = 2, STK_LOG_INFO = 3, STK_LOG_DEBUG = 4 };
@@ -540,7 +542,9 @@ typedef struct stk_plugin {
     stk_status (*commit)(stk_txn *txn, uint64_t deadline_us, stk_err *err);
     void (*rollback)(stk_txn *txn);
 
-    /* A real round trip to the server within timeout_ms; fills *health. */
+    /* A real round trip to the server within timeout_ms; fills *health.  With
+     * timeout_ms 0 no round trip and no wait: the numbers of the pool alone,
+     * also while every connection is in use. */
     stk_status (*health)(stk_db *db, uint32_t timeout_ms, stk_health *health, stk_err *err);
     /* Emits key/value lines for people: driver library and server versions
      * (db may be NULL: library only), and with db the statement of each query

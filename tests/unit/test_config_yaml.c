@@ -18,6 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
+static const char *const names[] = {"sqlite", "postgresql", "mysql", "mongodb"};
+enum { PLUGINS = sizeof(names) / sizeof(names[0]) };
+
 static struct arena arena;
 static struct plugins *plugins;
 static char *file; /* the whole text */
@@ -145,8 +148,7 @@ static const struct plugin *plugin(const char *name)
 static void options_stand_in_the_file(void **state)
 {
     (void)state;
-    static const char *const names[] = {"sqlite", "postgresql"};
-    for (size_t k = 0; k < 2; k++) {
+    for (size_t k = 0; k < PLUGINS; k++) {
         const struct plugin *p = plugin(names[k]);
         for (uint32_t i = 0; i < p->v.noptions; i++) {
             const stk_option *o = &p->options[i];
@@ -166,10 +168,9 @@ static void nothing_else_stands_there(void **state)
         if (!is_setting(line, &key, &value))
             continue;
         const char *z = str_dup(&arena, key).p;
-        bool known = settings_find(key) || plugin_option(plugin("sqlite"), z) ||
-                     plugin_option(plugin("postgresql"), z) ||
-                     strcmp(z, "mysql_connection_uri") == 0 ||
-                     strcmp(z, "mongodb_connection_uri") == 0;
+        bool known = settings_find(key) != NULL;
+        for (size_t k = 0; k < PLUGINS; k++)
+            known = known || plugin_option(plugin(names[k]), z);
         if (!known)
             fail_msg("nobody knows %s", z);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Batches and transactions when every call fails in every way: what is retried,
  * what a lost commit means, and that nothing is left behind. */
+#include "storage/counts.h"
 #include "storage_fixture.h"
 
 #include <pthread.h>
@@ -417,6 +418,34 @@ static void run_again(void **state)
     assert_int_equal(fx_number(f, "n"), 6);
 }
 
+/* What is said of retries, errors and ends: each told at most once. */
+static void all_is_counted(void **state)
+{
+    struct fix *f = *state;
+    const struct storage_counts *n = storages_counts(f->ss);
+    fx_put_row(f, "n", 0);
+    uint64_t gets = counted(&n->queries[Q_ONE_GET].calls), done = counted(&n->committed);
+    struct adder a = {.row = "n", .empty_commit = true};
+    rules(f, "begin UNAVAILABLE 1\nexec:one_get RETRY 3\ncommit RETRY 1\n");
+    assert_int_equal(add(f, &a), RC_OK);
+    assert_int_equal(counted(&n->queries[Q_ONE_GET].calls) - gets, 5);
+    assert_int_equal(counted(&n->queries[Q_ONE_GET].by_status[-STK_E_RETRY]), 3);
+    assert_int_equal(counted(&n->transaction.by_status[-STK_E_UNAVAILABLE]), 1);
+    assert_int_equal(counted(&n->transaction.by_status[-STK_E_RETRY]), 1);
+    assert_int_equal(counted(&n->again[AGAIN_CONFLICT]), 4);
+    assert_int_equal(counted(&n->again[AGAIN_CONNECTION]), 1);
+    assert_int_equal(counted(&n->again[AGAIN_UNCERTAIN]), 0);
+    assert_int_equal(counted(&n->committed) - done, 1);
+    assert_int_equal(counted(&n->rolled_back), 5);
+    struct both x = {.a = {.row = "n", .mark = "counted", .empty_commit = true}};
+    rules(f, "commit UNCERTAIN 1\n");
+    assert_int_equal(add_witnessed(f, &x), RC_OK);
+    assert_int_equal(counted(&n->again[AGAIN_UNCERTAIN]), 1);
+    assert_string_equal(count_status_name(-STK_E_RETRY), "conflict");
+    assert_string_equal(count_status_name(-STK_E_INTERNAL), "internal");
+    assert_string_equal(count_status_name(99), "internal");
+}
+
 /* Every status at every call of a transaction. */
 static void transactions_fail(void **state)
 {
@@ -598,6 +627,7 @@ int main(void)
         T(writes_fail),
         T(transactions),
         T(run_again),
+        T(all_is_counted),
         T(transactions_fail),
         T(lost_commits),
         T(nothing_is_lost),

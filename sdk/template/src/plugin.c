@@ -80,10 +80,12 @@ static void close_db(stk_db *db)
 static stk_status health(stk_db *db, uint32_t timeout_ms, stk_health *out, stk_err *err)
 {
     uint64_t start = host->now_us(host->ctx);
-    stk_status rc = db_enter(db, false, start + timeout_ms * 1000u, err);
-    if (rc < 0)
-        return rc;
-    db_leave(db, false);
+    if (timeout_ms > 0) { /* else only numbers are asked for, and no wait */
+        stk_status rc = db_enter(db, false, start + timeout_ms * 1000u, err);
+        if (rc < 0)
+            return rc;
+        db_leave(db, false);
+    }
     stk_health h = {.size = out->size, .rtt_us = host->now_us(host->ctx) - start};
     snprintf(h.server, sizeof(h.server), "%s 1.0.0, in memory", PLUGIN_NAME);
     memcpy(out, &h, out->size < sizeof(h) ? out->size : sizeof(h)); /* not beyond theirs */

@@ -283,7 +283,7 @@ static stk_status health(stk_db *db, uint32_t timeout_ms, stk_health *out, stk_e
 {
     (void)timeout_ms;
     (void)err;
-    stk_health h = {.size = out->size, .pool_size = 1, .pool_open = 1, .pool_idle = 1};
+    stk_health h = {.size = out->size};
     snprintf(h.server, sizeof(h.server), "memory 1.0 %s", db->d->name);
     memcpy(out, &h, out->size < sizeof(h) ? out->size : sizeof(h));
     return STK_OK;
