@@ -47,16 +47,17 @@ static int merged_with(struct ctx *c, const struct merge *x, const struct metada
                        json_t **out)
 {
     int rc = parse(c, row->found ? row->text : STR("{}"), out);
+    if (rc != RC_OK)
+        return rc;
     const char *name;
     json_t *v;
-    if (rc == RC_OK)
-        json_object_foreach(x->update, name, v)
-        {
-            json_object_del(*out, name); /* so that it goes to the end */
-            if (!json_is_null(v))
-                json_object_set(*out, name, v);
-        }
-    return rc;
+    json_object_foreach(x->update, name, v)
+    {
+        json_object_del(*out, name); /* so that it goes to the end */
+        if (!json_is_null(v))
+            json_object_set(*out, name, v);
+    }
+    return RC_OK;
 }
 
 static int merge(struct txn *t, void *arg)
