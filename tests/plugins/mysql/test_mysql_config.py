@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connecting as an operator writes it down: users, TLS, and what goes wrong."""
+
+import subprocess
+
+import model as m
+import pytest
+from servers import free_port
+from stkabi import StkError
+
+
+def fails(plugin, options):
+    with pytest.raises(StkError) as e:
+        plugin.open(options, m.catalog).close()
+    return e.value
+
+
+def works(plugin, uri, **more):
+    with plugin.open({"mysql_connection_uri": uri, **more}, m.catalog) as db:
+        return db.health().server.decode()
+
+
+def ciphers(server, database):
+    """The TLS ciphers of the connections to a database; '' is plain text."""
+    with_tls = server.sql(
+        "SHOW STATUS LIKE 'Ssl_accepts'").split("\t")[1]
+    assert database
+    return int(with_tls)
+
+
+def test_localhost_means_tcp(plugin, server, name, database):
+    said = works(plugin, server.uri(name, host="localhost"))
+    assert said.endswith(f"localhost:{server.port}") and database
+    kind = "MariaDB" if server.label == "mariadb" else "MySQL 8.0.15"
+    assert kind in said
+
+
+def test_the_socket_of_the_server(plugin, server, name, database):
+    assert database
+    options = {"mysql_host": server.socket, "mysql_user": server.user_name,
+               "mysql_password": server.user_password, "mysql_database_name": name}
+    with plugin.open(options, m.catalog) as db:
+        assert db.health().server.decode().endswith(server.socket)
+
+
+@pytest.mark.parametrize("user,password", [
+    ("admin@myserver", "p@:/#%?;'\"\\ x"), ("ünï", "päss")])
+def test_odd_users_and_passwords(plugin, server, name, database, user, password):
+    assert database
+    quoted = password.replace("\\", "\\\\").replace("'", "''")
+    server.sql(f"CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY '{quoted}'; "
+               f"GRANT ALL PRIVILEGES ON {name}.* TO '{user}'@'%'")
+    works(plugin, server.uri(name, user, password))
+
+
+def test_azure_users_as_the_guide_writes_them(plugin, server, name, database):
+    assert database
+    server.sql("CREATE USER IF NOT EXISTS 'user@servername'@'%' IDENTIFIED BY 'pass'; "
+               f"GRANT ALL PRIVILEGES ON {name}.* TO 'user@servername'@'%'")
+    works(plugin, f"mysql://user@servername:pass@127.0.0.1:{server.port}/{name}")
+
+
+def test_what_goes_wrong_is_said_with_the_remedy(plugin, server, name, database):
+    assert database
+    e = fails(plugin, {"mysql_connection_uri": server.uri("nowhere", "root2", "x")})
+    assert e.status == "DENIED" and "root2" in e.message
+    e = fails(plugin, {"mysql_connection_uri": server.uri(name, password="wrong-one")})
+    assert e.status == "DENIED" and "wrong-one" not in e.message and server.user_name in e.message
+    server.sql(f"GRANT ALL PRIVILEGES ON `missing%`.* TO '{server.user_name}'@'%'")
+    e = fails(plugin, {"mysql_connection_uri": server.uri("missing1")})
+    assert e.status == "UNAVAILABLE" and "CREATE DATABASE `missing1`" in e.message
+    server.sql("CREATE DATABASE foreign_db")
+    e = fails(plugin, {"mysql_connection_uri": server.uri("foreign_db")})
+    assert e.status == "DENIED" and "GRANT ALL PRIVILEGES ON `foreign_db`.*" in e.message
+    e = fails(plugin, {"mysql_connection_uri": server.uri(name, port=free_port())})
+    assert e.status == "UNAVAILABLE" and "Check that the server runs there" in e.message
+    e = fails(plugin, {"mysql_connection_uri": "mysql://u:p@no-such-host.invalid/d"})
+    assert e.status == "UNAVAILABLE"
+    server.sql("DROP DATABASE foreign_db")
+
+
+def test_a_missing_table_privilege_names_the_grant(plugin, server, name, database):
+    server.sql("CREATE USER IF NOT EXISTS 'weak'@'%' IDENTIFIED BY 'p'; "
+               f"GRANT SELECT ON {name}.* TO 'weak'@'%'")
+    with plugin.open({"mysql_connection_uri": database}, m.catalog) as db:
+        db.ensure()
+    with plugin.open({"mysql_connection_uri": server.uri(name, "weak", "p")}, m.catalog) as db:
+        assert db.exec([m.get_pair("a")])[0].rows == []
+        with pytest.raises(StkError) as e:
+            db.exec([m.once("a", 0, "")])
+        assert e.value.status == "DENIED"
+        assert f"GRANT ALL PRIVILEGES ON `{name}`.* TO 'weak'@'%';" in e.value.message
+
+
+def test_refused_settings(plugin):
+    e = fails(plugin, {"mysql_connection_uri": "mysql://u:p@h/d", "mysql_table_names_prefix": "x"})
+    assert e.status == "CONFIG" and "mysql_table_names_prefix" in e.message
+    e = fails(plugin, {"mysql_connection_uri": "mysql://u:sEcReT@h/d?sslmodus=x"})
+    assert e.status == "CONFIG" and "sslmodus" in e.message and "sEcReT" not in e.message
+
+
+def test_pool_size_of_the_uri(plugin, server, name, database):
+    assert database
+    with plugin.open({"mysql_connection_uri": server.uri(name, query="maxPoolSize=3")},
+                     m.catalog) as db:
+        assert db.health().pool_size == 3
+    with plugin.open({"mysql_connection_uri": server.uri(name, query="maxPoolSize=3"),
+                      "mysql_connection_pool_size": "7"}, m.catalog) as db:
+        assert db.health().pool_size == 3
+    assert any("mysql_connection_pool_size is ignored" in line for _, line in plugin.logs)
+
+
+# ------------------------------------------------------------------------ TLS
+
+@pytest.fixture(scope="module")
+def tls(server):
+    with type(server)(tls=True) as s:
+        s.create_database("d")
+        s.sql("CREATE USER 'tls'@'%' IDENTIFIED BY 'p' REQUIRE SSL; "
+              "GRANT ALL PRIVILEGES ON d.* TO 'tls'@'%'")
+        yield s
+
+
+def test_tls_where_the_server_has_it(plugin, tls):
+    before = ciphers(tls, "d")
+    works(plugin, tls.uri("d", "tls", "p"))  # preferred by default
+    works(plugin, tls.uri("d", "tls", "p", query="useSSL=true"))
+    works(plugin, tls.uri("d", "tls", "p", query="sslMode=REQUIRED"))
+    assert ciphers(tls, "d") >= before + 3
+    e = fails(plugin, {"mysql_connection_uri": tls.uri("d", "tls", "p", query="useSSL=false")})
+    assert e.status == "DENIED" and "useSSL=true" in e.message
+
+
+def test_tls_that_is_verified(plugin, tls, tmp_path):
+    cert, _ = tls.make_certificate()
+    for query in (f"useSSL=true&serverSslCert={cert}", f"sslMode=VERIFY_CA&serverSslCert={cert}",
+                  f"sslMode=VERIFY_IDENTITY&serverSslCert=file:{cert}"):
+        works(plugin, tls.uri("d", "tls", "p", host="localhost", query=query))
+    other = tmp_path / "other.crt"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                    "/CN=other", "-keyout", "/dev/null", "-out", str(other)], check=True,
+                   capture_output=True)
+    for query in (f"useSSL=true&serverSslCert={other}", "useSSL=true&verifyServerCertificate=true",
+                  f"sslMode=VERIFY_CA&serverSslCert={other}"):
+        e = fails(plugin, {"mysql_connection_uri": tls.uri("d", "tls", "p", host="localhost",
+                                                           query=query)})
+        assert e.status == "UNAVAILABLE" and "TLS" in e.message, query
+
+
+def test_tls_that_must_be_there(plugin):
+    from mysql_servers import MariaDBServer
+    with MariaDBServer(conf={"skip-ssl": None}) as plain:
+        plain.create_database("d")
+        works(plugin, plain.uri("d"))
+        for query in ("useSSL=true", "sslMode=REQUIRED", "sslMode=VERIFY_IDENTITY"):
+            e = fails(plugin, {"mysql_connection_uri": plain.uri("d", query=query)})
+            assert e.status == "UNAVAILABLE" and "TLS" in e.message, query
+
+
+def test_a_deadline_holds_with_tls(plugin, tls):
+    with plugin.open({"mysql_connection_uri": tls.uri("d", "tls", "p", query="useSSL=true")},
+                     m.catalog) as db:
+        db.ensure()
+        db.exec([m.once("a", 0, "")])
+        holder = db.begin()
+        holder.exec([m.lock_pair("a")])
+        with pytest.raises(StkError) as e:
+            db.exec([m.bump(1, "a"), m.get_pair("a")], timeout=0.3)
+        assert e.value.status == "TIMEOUT"
+        holder.rollback()
+
+
+def test_caching_sha2_password_without_tls(plugin, server, name, database):
+    assert database
+    if server.label == "mariadb":
+        pytest.skip("MariaDB has no caching_sha2_password")
+    server.sql("FLUSH PRIVILEGES")  # forgets who has proved to know the password
+    works(plugin, server.uri(name, query="useSSL=false"))
+    works(plugin, server.uri(name))
