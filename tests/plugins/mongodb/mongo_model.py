@@ -78,8 +78,9 @@ class Child:
     """The program below in a process of its own."""
 
     def __init__(self, uri):
+        env = dict(os.environ, LD_PRELOAD=os.environ.get("STK_PRELOAD", ""))
         self.proc = subprocess.Popen([sys.executable, __file__, uri], stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE, text=True)
+                                     stdout=subprocess.PIPE, text=True, env=env)
         assert self.line() == "open"
 
     def line(self):
