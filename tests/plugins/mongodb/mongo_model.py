@@ -13,11 +13,10 @@ import sys
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 
-from stkabi import (EQ, GE, IN, INC, KEEP, KEYSET, LE, LOCK, LT, PREFIX, SET, Catalog,  # noqa: E402
+from stkabi import (EQ, GE, IN, INC, KEEP, LE, LOCK, LT, PREFIX, SET, Catalog,  # noqa: E402
                     Plugin, Query, Table, delete, i64, index, insert, primary, select, text,
                     unique, update, upsert)
 
-assert KEYSET
 item = Table("st_item", [text("app", 64), text("id", 64), i64("n"), text("email", null=True)],
              [primary("app", "id"), unique("email", "app", "email"), index("by_n", "app", "n", "id")])
 pair = Table("st_pair", [text("k", 64), i64("i"), i64("n"), text("first", 64)],

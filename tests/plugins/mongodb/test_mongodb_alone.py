@@ -9,19 +9,19 @@ import pymongo
 import pytest
 
 import mongo_model as m
-from servers import free_port
 from stkabi import StkError
 
 
 class Cutter:
-    """Passes MongoDB's messages on; at the nth one from the client that names a collection
-    of the test it calls `cut`, before or after passing it on."""
+    """Passes MongoDB's messages on, one and its answer at a time; at the nth one that names a
+    collection of the test it calls `cut`: before passing it on, or when it was answered."""
 
     def __init__(self, port, n, after, cut):
         self.n, self.after, self.cut, self.armed = n, after, cut, False
-        self.server, self.port = port, free_port()
+        self.server = port
         self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -30,44 +30,46 @@ class Cutter:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self.server))
-            threading.Thread(target=self._requests, args=(client, server), daemon=True).start()
-            threading.Thread(target=self._answers, args=(server, client), daemon=True).start()
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
-    def _requests(self, client, server):
-        try:
-            while head := client.recv(4, socket.MSG_WAITALL):
-                (size,) = struct.unpack("<i", head)
-                body = client.recv(size - 4, socket.MSG_WAITALL)
-                cut = False
-                if b"st_undo" in body or b"st_item" in body or b"st_pair" in body:
-                    with self.lock:
-                        if self.armed:
-                            self.n -= 1
-                            cut = self.n == 0
+    def _is_it(self, message):
+        if not any(name in message for name in (b"st_undo", b"st_item", b"st_pair")):
+            return False
+        with self.lock:
+            self.n -= self.armed
+            return self.armed and self.n == 0
+
+    def _serve(self, client):
+        with client, socket.create_connection(("127.0.0.1", self.server)) as server:
+            while request := message_of(client):
+                cut = self._is_it(request)
                 if cut and not self.after:
                     self.cut()
                     return
-                server.sendall(head + body)
+                server.sendall(request)
+                answer = message_of(server)
                 if cut:
-                    server.recv(4, socket.MSG_PEEK)  # it was carried out
                     self.cut()
                     return
-        except OSError:
-            pass
-        finally:
-            server.close()
-            client.close()
-
-    def _answers(self, server, client):
-        try:
-            while data := server.recv(65536):
-                client.sendall(data)
-        except OSError:
-            pass
+                try:
+                    client.sendall(answer)
+                except OSError:
+                    return
 
     def close(self):
         self.listener.close()
+
+
+def message_of(sock):
+    """One message of MongoDB's protocol, empty at the end of the stream."""
+    try:
+        head = sock.recv(4, socket.MSG_WAITALL)
+        if len(head) < 4:
+            return b""
+        (size,) = struct.unpack("<i", head)
+        return head + sock.recv(size - 4, socket.MSG_WAITALL)
+    except OSError:
+        return b""
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ import model as m
 import pytest
 from proxy import TcpProxy
 from servers import free_port, wait_for
-from stkabi import IN, RO, Catalog, Query, StkError, i64, index, insert, primary, select, text, Table
-
-assert IN and Query
+from stkabi import (EQ, IN, LOCK, RO, Catalog, StkError, Table, i64, index, insert, primary, select,
+                    text)
 
 
 def open_db(plugin, uri, ensure=True, **options):
@@ -91,18 +90,19 @@ def test_a_shorter_lock_wait_of_the_server_is_retry(plugin, server, database):
         server.sql("SET GLOBAL innodb_lock_wait_timeout = 50")
 
 
-def test_a_locked_row_is_found_though_an_index_moves(plugin, database):
+def test_a_locked_row_is_found_though_an_index_moves(plugin, server, database):
     """A covering index must not be what the rows to lock are found by."""
     table = Table("st_moving", [text("app", 64), text("k", 64), i64("n")],
                   [primary("app", "k"), index("n", "app", "n")])
     put = insert("put", table, ["app", "k", "n"])
-    lock = select("lock", table, ["k", "n"], where=[("app", 1), ("k", IN)], order=[("k", 0)], flags=2)
-    bump = m.update("bump_n", table, [("n", m.INC)], [("app", 1), ("k", 1)])
+    lock = select("lock", table, ["k", "n"], where=[("app", EQ), ("k", IN)], order=[("k", 0)],
+                  flags=LOCK)
+    bump = m.update("bump_n", table, [("n", m.INC)], [("app", EQ), ("k", EQ)])
     catalog = Catalog([table], [put, lock, bump])
     with plugin.open({"mysql_connection_uri": database}, catalog) as db:
         db.ensure()
         db.exec([put("a", "x", 100), put("a", "y", 100)])
-        for _ in range(10):
+        for _ in range(5):
             holder = db.begin()
             holder.exec([lock("a", ["x", "y"])])
             seen = []
@@ -114,7 +114,7 @@ def test_a_locked_row_is_found_though_an_index_moves(plugin, database):
 
             thread = threading.Thread(target=wait)
             thread.start()
-            time.sleep(0.02)  # to be waiting is likely and not needed
+            wait_for(lambda: server.lock_waits() == 1, what="one waits", interval=0.2)
             holder.exec([bump(-1, "a", "x")], commit=True)
             thread.join()
             assert [r[0] for r in seen[0]] == ["x", "y"]

@@ -190,8 +190,8 @@ def test_threads_of_one_core_migrate_at_once(plugin, database):
     assert len(box) == 6
 
 
-def test_a_user_that_may_not_create(plugin, server, name, database):
-    assert database
+@pytest.mark.usefixtures("database")
+def test_a_user_that_may_not_create(plugin, server, name):
     server.sql("CREATE USER IF NOT EXISTS 'reader'@'%' IDENTIFIED BY 'p'; "
                f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO 'reader'@'%'")
     with plugin.open({"mysql_connection_uri": server.uri(name, "reader", "p")}, EMPTY) as db:
