@@ -95,17 +95,17 @@ static void test_tls(void **state)
         {"requireSSL=true", MQ_TLS_REQUIRED, NULL},
         {"useSSL=true&verifyServerCertificate=false", MQ_TLS_REQUIRED, NULL},
         {"useSSL=true&verifyServerCertificate=true", MQ_TLS_VERIFY_IDENTITY, NULL},
-        {"useSSL=true&serverSslCert=/ca.pem", MQ_TLS_VERIFY_IDENTITY, "/ca.pem"},
-        {"serverSslCert=file:///ca.pem", MQ_TLS_VERIFY_IDENTITY, "/ca.pem"},
-        {"useSSL=true&serverSslCert=/ca.pem&verifyServerCertificate=false", MQ_TLS_REQUIRED,
-         "/ca.pem"},
+        {"useSSL=true&serverSslCert=/dev/null", MQ_TLS_VERIFY_IDENTITY, "/dev/null"},
+        {"serverSslCert=file:///dev/null", MQ_TLS_VERIFY_IDENTITY, "/dev/null"},
+        {"useSSL=true&serverSslCert=/dev/null&verifyServerCertificate=false", MQ_TLS_REQUIRED,
+         "/dev/null"},
         {"useSSL=true&trustServerCertificate=true", MQ_TLS_REQUIRED, NULL},
         {"usessl=TRUE", MQ_TLS_REQUIRED, NULL},
         {"sslMode=DISABLED", MQ_TLS_DISABLED, NULL},
         {"sslMode=preferred", MQ_TLS_PREFERRED, NULL},
         {"sslMode=REQUIRED", MQ_TLS_REQUIRED, NULL},
         {"sslMode=trust", MQ_TLS_REQUIRED, NULL},
-        {"sslMode=VERIFY_CA&sslCa=/ca.pem", MQ_TLS_VERIFY_CA, "/ca.pem"},
+        {"sslMode=VERIFY_CA&sslCa=/dev/null", MQ_TLS_VERIFY_CA, "/dev/null"},
         {"sslMode=verify-full", MQ_TLS_VERIFY_IDENTITY, NULL},
         {"useSSL=false&sslMode=VERIFY_IDENTITY", MQ_TLS_VERIFY_IDENTITY, NULL},
     };
@@ -121,6 +121,9 @@ static void test_tls(void **state)
             assert_null(c->ca);
         mq_conf_free(c);
     }
+    fails_uri("mysql://u:sEcReT@h/d?serverSslCert=/no/ca.pem",
+              "serverSslCert of "
+              "mysql_connection_uri names /no/ca.pem: No such file");
 }
 
 static void test_what_is_refused(void **state)
