@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connecting as an operator writes it down: users, TLS, and what goes wrong."""
 
+import socket
+import struct
 import subprocess
+import threading
 
 import model as m
 import pytest
@@ -152,6 +155,56 @@ def test_tls_that_must_be_there(plugin):
         for query in ("useSSL=true", "sslMode=REQUIRED", "sslMode=VERIFY_IDENTITY"):
             e = fails(plugin, {"mysql_connection_uri": plain.uri("d", query=query)})
             assert e.status == "UNAVAILABLE" and "TLS" in e.message, query
+
+
+class Stripped:
+    """What claims to be a server without TLS, and keeps what clients tell it."""
+
+    PLUGIN_AUTH = 1 << 19
+
+    def __init__(self, capabilities):
+        name = b"mysql_native_password\0" if capabilities & self.PLUGIN_AUTH else b""
+        body = (b"\x0a8.0.30\0" + struct.pack("<I", 7) + b"abcdefgh\0"
+                + struct.pack("<H", capabilities & 0xFFFF) + b"\x2d\x02\0"
+                + struct.pack("<H", capabilities >> 16) + b"\x15" + bytes(10) + b"ijklmnopqrst\0" + name)
+        self.greeting = struct.pack("<I", len(body)) + body
+        self.said = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._serve)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def _serve(self):
+        while True:
+            client, _ = self.listener.accept()
+            with client:
+                client.sendall(self.greeting)
+                said = client.recv(4096)
+                if said == b"end":
+                    return
+                self.said.append(said)
+
+    def __exit__(self, *exc):
+        with socket.create_connection(("127.0.0.1", self.port)) as s:
+            s.sendall(b"end")
+            self.thread.join()
+        self.listener.close()
+
+
+@pytest.mark.parametrize("capabilities", [0x0008A20D, 0x0000A20D], ids=["today's", "of old"])
+def test_who_strips_tls_sees_no_login(plugin, capabilities):
+    with Stripped(capabilities) as s:
+        uri = f"mysql://someone:sEcReT@127.0.0.1:{s.port}/d"
+        for query in ("useSSL=true", "sslMode=REQUIRED", "sslMode=VERIFY_CA", "sslMode=VERIFY_IDENTITY"):
+            e = fails(plugin, {"mysql_connection_uri": f"{uri}?{query}"})
+            assert e.status == "UNAVAILABLE" and "TLS" in e.message, query
+        assert s.said and not any(s.said)
+        # and this is what would be seen
+        fails(plugin, {"mysql_connection_uri": f"{uri}?useSSL=false"})
+        assert b"someone" in s.said[-1]
 
 
 def test_a_deadline_holds_with_tls(plugin, tls):

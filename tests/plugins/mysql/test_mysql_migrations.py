@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import model as m
 import pytest
@@ -224,7 +225,23 @@ def test_verify_names_what_is_missing(plugin, server, database, name):
             db.verify()
         db.drop()
         assert server.sql("SELECT count(*) FROM information_schema.tables WHERE table_schema = "
-                          f"'{name}' AND table_name <> 'st_migration_lock'") == "0"
+                          f"'{name}'") == "0"
+        db.ensure()
+
+
+def test_cores_that_drop_and_make_at_once(plugin, server, database, name):
+    """The table of the lock goes with the others; who waited for it makes it anew."""
+    def both():
+        with plugin.open({"mysql_connection_uri": database}, m.catalog) as db:
+            for _ in range(3):
+                db.ensure()
+                db.drop()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(both) for _ in range(4)]:
+            done.result()
+    assert server.sql("SELECT count(*) FROM information_schema.tables WHERE table_schema = "
+                      f"'{name}'") == "0"
 
 
 def test_drop_needs_a_scratch_handle(plugin, database):
