@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const cap_names[] = {"txn", "pipeline", "auto_schema", "lock"};
+static const char *const cap_names[] = {"txn", "pipeline", "auto_schema", "lock", "ask_again"};
 static const char *const type_names[] = {"", "text", "integer", "true|false", "", "path", "uri"};
 static const char *const model_names[] = {"", "serial", "one per database", "parallel"};
 

@@ -168,7 +168,7 @@ static stk_status mg_open(const stk_kv *kv, size_t nkv, const stk_catalog *catal
 /* A standalone server's transactions are alone: nothing waits for a lock. */
 static uint64_t mg_caps(stk_db *db)
 {
-    return db->solo ? STK_CAP_TXN : STK_CAP_TXN | STK_CAP_LOCK;
+    return STK_CAP_TXN | STK_CAP_ASK_AGAIN | (db->solo ? 0 : STK_CAP_LOCK);
 }
 
 /* ---------------------------------------------------------- health and dump */
@@ -250,7 +250,7 @@ static const stk_plugin plugin = {
     .version = "1.0.0",
     .license = "Apache-2.0",
     .help = "MongoDB 4.2 and newer: replica set, sharded cluster, or one standalone server",
-    .caps = STK_CAP_TXN | STK_CAP_LOCK,
+    .caps = STK_CAP_TXN | STK_CAP_LOCK | STK_CAP_ASK_AGAIN,
     .options = options,
     .noptions = sizeof options / sizeof options[0],
     .option_size = sizeof(stk_option),

@@ -106,6 +106,13 @@ void mq_kill(struct mq_conn *conn, bool statement_only);
 /* Waits until all of them are ended. */
 void mq_kill_drain(struct stk_db *db);
 
+/* -- mq_tls.c */
+
+/* Once, when the library is there. */
+bool mq_tls_load(void);
+/* For a connection that is to be opened; plain: TLS is not to be asked for. */
+void mq_tls_set_up(MYSQL *my, const struct mq_conf *conf, bool plain);
+
 /* -- mq_connect.c */
 
 /* One connection to the first host that will do. */
@@ -147,7 +154,7 @@ stk_status mq_exec(stk_db *db, stk_txn *txn, stk_batch *batch, stk_err *err);
 stk_status mq_commit(stk_txn *txn, uint64_t deadline_us, stk_err *err);
 void mq_rollback(stk_txn *txn);
 
-/* -- mq_schema.c, mq_migrate.c */
+/* -- mq_schema.c, mq_lease.c */
 
 stk_status mq_migration_status(stk_db *db, const stk_migration *scripts, size_t nscripts,
                                void (*emit)(void *ud, const stk_migration_state *), void *ud,
@@ -161,6 +168,7 @@ stk_status mq_drop(stk_db *db, const stk_catalog *catalog, stk_err *err);
 /* The leased row that excludes other migrating cores, and what holds it. */
 struct mq_lease;
 stk_status mq_lease_take(struct mq_conn *conn, struct mq_lease **out, stk_err *err);
-void mq_lease_release(struct mq_conn *conn, struct mq_lease *lease);
+/* drop: its table goes too, if it was still held. */
+void mq_lease_release(struct mq_conn *conn, struct mq_lease *lease, bool drop);
 
 #endif /* MQ_H */

@@ -221,8 +221,6 @@ static stk_status take_attributes(struct loader *l, const char *text)
     return st;
 }
 
-/* The flags of older drivers where sslMode is not given.  useSSL=true never
- * falls back to plain text, and who names a CA wants it checked. */
 /* The library says no more of such a file than "No such file or directory". */
 static stk_status readable(struct loader *l, const char *name, const char *path)
 {
@@ -231,6 +229,8 @@ static stk_status readable(struct loader *l, const char *name, const char *path)
     return FAIL(l, "%s of " URI_KEY " names %.300s: %s", name, path, strerror(errno));
 }
 
+/* The flags of older drivers where sslMode is not given.  useSSL=true never
+ * falls back to plain text, and who names a CA wants it checked. */
 static stk_status settle_tls(struct loader *l)
 {
     struct mq_conf *conf = l->conf;

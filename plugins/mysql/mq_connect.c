@@ -16,41 +16,6 @@ static const char *const init_commands[] = {
     "SET autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
 };
 
-static void set_flag(MYSQL *my, int option, bool on)
-{
-    mq_bool value = on;
-    mysql_options(my, (enum mysql_option)option, &value);
-}
-
-static void set_tls(MYSQL *my, const struct mq_conf *conf, bool plain)
-{
-    if (conf->ca)
-        mysql_options(my, MYSQL_OPT_SSL_CA, conf->ca);
-    if (conf->cert)
-        mysql_options(my, MYSQL_OPT_SSL_CERT, conf->cert);
-    if (conf->key)
-        mysql_options(my, MYSQL_OPT_SSL_KEY, conf->key);
-    if (conf->ciphers)
-        mysql_options(my, MYSQL_OPT_SSL_CIPHER, conf->ciphers);
-    if (conf->tls_versions)
-        mysql_options(my, MYSQL_OPT_TLS_VERSION, conf->tls_versions);
-#ifdef MARIADB_PACKAGE_VERSION_ID
-    /* This library verifies the chain and the name together or nothing, so that
-     * VERIFY_CA is as strict as VERIFY_IDENTITY. */
-    set_flag(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, conf->tls >= MQ_TLS_VERIFY_CA);
-    set_flag(my, MYSQL_OPT_SSL_ENFORCE, !plain);
-#else
-    static const unsigned modes[] = {[MQ_TLS_PREFERRED] = SSL_MODE_PREFERRED,
-                                     [MQ_TLS_DISABLED] = SSL_MODE_DISABLED,
-                                     [MQ_TLS_REQUIRED] = SSL_MODE_REQUIRED,
-                                     [MQ_TLS_VERIFY_CA] = SSL_MODE_VERIFY_CA,
-                                     [MQ_TLS_VERIFY_IDENTITY] = SSL_MODE_VERIFY_IDENTITY};
-    unsigned mode = plain ? SSL_MODE_DISABLED : modes[conf->tls];
-    mysql_options(my, MYSQL_OPT_SSL_MODE, &mode);
-    set_flag(my, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, true); /* for caching_sha2_password */
-#endif
-}
-
 static MYSQL *make_handle(const struct mq_conf *conf, const struct mq_host *host, bool plain,
                           uint64_t limit_us)
 {
@@ -71,7 +36,7 @@ static MYSQL *make_handle(const struct mq_conf *conf, const struct mq_host *host
     for (size_t i = 0; i < sizeof init_commands / sizeof init_commands[0]; i++)
         mysql_options(my, MYSQL_INIT_COMMAND, init_commands[i]);
     mq_limit_set_up(my, seconds);
-    set_tls(my, conf, plain);
+    mq_tls_set_up(my, conf, plain);
     return my;
 }
 
@@ -130,7 +95,7 @@ static stk_status open_host(struct stk_db *db, const struct mq_host *host, uint6
                 *out = my;
                 return STK_OK;
             }
-            /* MariaDB's library goes on without TLS where the server has none. */
+            /* What mq_tls_set_up() asks for is not left to the library alone. */
             mq_failure_set(&f, 2026, "HY000", "the server does not offer it");
         } else {
             mq_failure_read(my, &f);

@@ -17,6 +17,7 @@
 #define LOCK_WAIT_US 600000000u
 #define STEP_US 30000000u
 #define LOCK_TABLE "st_migration_lock"
+#define NO_SUCH_TABLE 1146
 #define NOW_MS "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
 
 struct mq_lease {
@@ -166,12 +167,18 @@ stk_status mq_lease_take(struct mq_conn *conn, struct mq_lease **out, stk_err *e
         return stk_err_nomem(err);
     l->conn = conn;
     random_owner(l->owner);
+    stk_err own = {.size = sizeof own};
+    err = err ? err : &own;
     uint64_t end = mq_now() + LOCK_WAIT_US;
     stk_status st = make_table(conn, err);
     for (bool first = true; st == STK_OK || st == STK_E_RETRY; first = false) {
         st = try_lock(conn, l->owner, err);
         if (st == STK_OK)
             break;
+        if (st == STK_E_SCHEMA && err->native == NO_SUCH_TABLE) { /* mq_drop() took it */
+            st = make_table(conn, err);
+            continue;
+        }
         if (st == STK_E_RETRY && mq_now() > end)
             st = stk_err_set(err, STK_E_TIMEOUT,
                              MQ_NAME ": another core holds the migration lock of database \"%s\" "
@@ -190,7 +197,7 @@ stk_status mq_lease_take(struct mq_conn *conn, struct mq_lease **out, stk_err *e
     return STK_OK;
 }
 
-void mq_lease_release(struct mq_conn *conn, struct mq_lease *l)
+void mq_lease_release(struct mq_conn *conn, struct mq_lease *l, bool drop)
 {
     char sql[160];
     pthread_mutex_lock(&l->lock);
@@ -204,6 +211,7 @@ void mq_lease_release(struct mq_conn *conn, struct mq_lease *l)
              "UPDATE " LOCK_TABLE " SET owner = '', lease_until = 0 WHERE name = 'migrate' AND "
              "owner = '%s'",
              l->owner);
-    run(conn, sql, NULL);
+    if (run(conn, sql, NULL) == STK_OK && mysql_affected_rows(conn->my) == 1 && drop)
+        run(conn, "DROP TABLE IF EXISTS " LOCK_TABLE, NULL);
     free(l);
 }

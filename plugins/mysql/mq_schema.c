@@ -16,12 +16,12 @@ struct job {
     stk_db *db;
     struct mq_conn *conn;
     struct mq_lease *lease;
+    bool dropped; /* nothing of ours is to stay */
 };
 
 static stk_status job_start(struct job *job, stk_db *db, stk_err *err)
 {
-    job->db = db;
-    job->lease = NULL;
+    *job = (struct job){.db = db};
     return mq_take(db, mq_now() + CATALOG_US, &job->conn, err);
 }
 
@@ -144,7 +144,7 @@ static stk_status op_end(void *ud, bool commit, stk_err *err)
     (void)commit;
     (void)err;
     if (job->lease)
-        mq_lease_release(job->conn, job->lease);
+        mq_lease_release(job->conn, job->lease, job->dropped);
     job->lease = NULL;
     return STK_OK;
 }
@@ -303,6 +303,7 @@ static stk_status create(struct job *job, const struct stk_sql *sql, stk_err *er
 
 static stk_status discard(struct job *job, const struct stk_sql *sql, stk_err *err)
 {
+    job->dropped = true;
     return stk_sql_ddl_drop(sql, emit_ddl, job, err);
 }
 

@@ -33,10 +33,10 @@ static stk_status load(const stk_host *host, stk_err *err)
     /* The library would set SIGPIPE for the whole process. */
     struct sigaction before;
     sigaction(SIGPIPE, NULL, &before);
-    int rc = mysql_library_init(0, NULL, NULL);
+    bool ok = mysql_library_init(0, NULL, NULL) == 0 && mq_tls_load();
     sigaction(SIGPIPE, &before, NULL);
-    return rc ? stk_err_set(err, STK_E_INTERNAL, MQ_NAME ": the client library does not start")
-              : STK_OK;
+    return ok ? STK_OK
+              : stk_err_set(err, STK_E_INTERNAL, MQ_NAME ": the client library does not start");
 }
 
 static void unload(void)

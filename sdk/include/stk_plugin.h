@@ -450,7 +450,10 @@ enum {
     STK_CAP_TXN = 1u << 0,         /* multi-row transactions */
     STK_CAP_PIPELINE = 1u << 1,    /* a batch is one network round trip */
     STK_CAP_AUTO_SCHEMA = 1u << 2, /* creates what a newer catalogue adds by itself */
-    STK_CAP_LOCK = 1u << 3 /* STK_QF_LOCK really waits (else the whole writer is exclusive) */
+    STK_CAP_LOCK = 1u << 3, /* STK_QF_LOCK really waits (else the whole writer is exclusive) */
+    /* Asks again where the answer to a write or commit was lost, and can then say
+     * STK_OK truly (C14). */
+    STK_CAP_ASK_AGAIN = 1u << 4
 };
 
 enum { STK_THREAD_SERIAL = 1, STK_THREAD_PER_DB = 2, STK_THREAD_PARALLEL = 3 };

@@ -85,7 +85,7 @@ class _Server(Process):
             "datadir": self.data, "socket": self.socket, "port": self.port,
             "pid-file": os.path.join(self.home, "pid"), "bind-address": "127.0.0.1",
             "skip-name-resolve": "ON", "max_connections": 200, "innodb_buffer_pool_size": "64M",
-            "innodb_flush_log_at_trx_commit": 0, "innodb_doublewrite": 0, "performance_schema": "OFF",
+            "innodb_flush_log_at_trx_commit": 2, "innodb_doublewrite": 0, "performance_schema": "OFF",
             "innodb_use_native_aio": 0, "skip-log-bin": None,
         }
 

@@ -296,7 +296,7 @@ static void drop_takes_tables_and_history(void **state)
     free(left);
 }
 
-/* ------------------------------------------- PostgreSQL, without a server */
+/* ---------------------------------- PostgreSQL and MySQL, without a server */
 
 /* Drops comments, quotes but those of "C", and blanks but one. */
 static void squeeze(char *s)
@@ -306,7 +306,8 @@ static void squeeze(char *s)
         if (p[0] == '-' && p[1] == '-')
             while (*p && *p != '\n')
                 p++;
-        if (*p == '"' && strncmp(p, "\"C\"", 3) != 0 && (p - s < 2 || strncmp(p - 2, "\"C\"", 3)))
+        if (*p == '`' ||
+            (*p == '"' && strncmp(p, "\"C\"", 3) != 0 && (p - s < 2 || strncmp(p - 2, "\"C\"", 3))))
             continue;
         if (isspace((unsigned char)*p) || !*p) {
             if (d > s && d[-1] != ' ' && d[-1] != '(')
@@ -329,7 +330,7 @@ static stk_status find_in_script(void *ud, const char *sql, stk_err *err)
     assert_true(asprintf(&s, "%s;", sql) > 0);
     squeeze(s);
     if (!strstr(ud, s))
-        fail_msg("not in migration_scripts/postgresql: %s", sql);
+        fail_msg("not in the scripts: %s", sql);
     free(s);
     return STK_OK;
 }
@@ -354,14 +355,10 @@ static char *read_scripts(const char *folder)
     return all;
 }
 
-static void postgresql_scripts_say_the_same(void **state)
+static void scripts_say_the_same(int kind, char *all)
 {
-    (void)state;
-    char *all = read_scripts("postgresql");
-    assert_non_null(
-        strstr(all, "\nBEGIN;\nSELECT pg_advisory_xact_lock(" STK_MIGRATE_PG_LOCK_TEXT ");\n"));
     squeeze(all);
-    struct stk_sql_dialect d = {.kind = STK_SQL_POSTGRESQL, .plugin = "test"};
+    struct stk_sql_dialect d = {.kind = kind, .plugin = "test"};
     struct stk_sql *sql = NULL;
     stk_err err = {.size = sizeof err};
     assert_int_equal(stk_sql_open(&schema, &d, &sql, &err), STK_OK);
@@ -369,6 +366,21 @@ static void postgresql_scripts_say_the_same(void **state)
         assert_int_equal(stk_sql_ddl_table(sql, t, find_in_script, all, &err), STK_OK);
     stk_sql_close(sql);
     free(all);
+}
+
+static void postgresql_scripts_say_the_same(void **state)
+{
+    (void)state;
+    char *all = read_scripts("postgresql");
+    assert_non_null(
+        strstr(all, "\nBEGIN;\nSELECT pg_advisory_xact_lock(" STK_MIGRATE_PG_LOCK_TEXT ");\n"));
+    scripts_say_the_same(STK_SQL_POSTGRESQL, all);
+}
+
+static void mysql_scripts_say_the_same(void **state)
+{
+    (void)state;
+    scripts_say_the_same(STK_SQL_MYSQL, read_scripts("mysql"));
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, fix_teardown)
@@ -381,6 +393,7 @@ int main(void)
         TEST(edited_history_is_refused),      TEST(status_before_and_after),
         TEST(many_processes_migrate_at_once), TEST(verify_sees_what_is_missing),
         TEST(drop_takes_tables_and_history),  TEST(postgresql_scripts_say_the_same),
+        TEST(mysql_scripts_say_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
