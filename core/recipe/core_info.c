@@ -107,8 +107,8 @@ int core_domains(struct ctx *c, const struct app *app, struct str website, struc
 
 size_t core_features(const char *const **names)
 {
-    static const char *const built[] = {"multi_tenancy", "account_linking", "dashboard_login", "mfa",
-                                        "security"};
+    static const char *const built[] = {"multi_tenancy", "account_linking", "dashboard_login",
+                                        "mfa", "security"};
     *names = built;
     return sizeof(built) / sizeof(built[0]);
 }

@@ -579,6 +579,14 @@ def test_active_users(app, abc, core, storage):
     assert app.get("/users/count/active", {"since": "0"}).ok()["count"] == 3
 
 
+def test_the_feature_is_used(app, abc):
+    def used():
+        return app.get("/ee/featureflag").ok()["usageStats"]["account_linking"]
+    assert used() == {"usesAccountLinking": False}
+    primary(app, abc[0]).ok()
+    assert used() == {"usesAccountLinking": True}
+
+
 # ---- tenants
 
 def test_tenants_of_both_are_of_one(app, abc, held):
