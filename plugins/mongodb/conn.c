@@ -132,7 +132,8 @@ stk_status mg_command(struct mg_op *op, int kind, const bson_t *command, bson_t 
     bson_error_t e = {0};
     const char *name = op->db->conf.database;
     op->commands++;
-    op->write = kind != MG_READ && !(op->txn && op->txn->session);
+    /* A transaction's writes are undone, by the server or the journal, unless it commits. */
+    op->write = kind != MG_READ && !op->txn;
     bool ok =
         kind == MG_READ ? mongoc_client_read_command_with_opts(op->conn->client, name, &cmd, NULL,
                                                                &opts, reply, &e)

@@ -103,9 +103,7 @@ static void release(struct stk_txn *t, bool committed)
     if (t->gate) {
         if (!committed && t->n) {
             struct mg_op op = mg_op(t->conn, 0, NULL);
-            uint64_t seq = 0;
-            if (mg_undo_restore(&op, &seq))
-                mg_solo_dirty(t->db);
+            mg_solo_undo(&op);
         }
         mg_solo_leave(t->db, t->mode == STK_TXN_RW);
     }
@@ -254,7 +252,7 @@ static stk_status exec_alone(struct stk_db *db, stk_batch *batch, stk_err *err)
         if (!rc && (rc = commit(t, 0, &batch->round_trips, err)) != STK_OK)
             stk_sql_fail(batch, 0, rc, err);
     }
-    release(t, rc == STK_OK || rc == STK_E_UNCERTAIN);
+    release(t, rc == STK_OK);
     return rc;
 }
 

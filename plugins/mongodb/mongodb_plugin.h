@@ -90,6 +90,7 @@ struct stk_txn {
     uint64_t deadline_us;
     uint64_t seq; /* standalone: of its undo entries, 0 before the first */
     uint32_t n;   /* standalone: entries written */
+    char on[48];  /* standalone: the connection as the server knows it */
     int mode;
     bool failed, gate;
 };
@@ -219,6 +220,8 @@ stk_status mg_solo_check(struct mg_op *op);
  * nothing runs before it is done again. */
 uint64_t mg_solo_next(struct stk_db *db);
 void mg_solo_dirty(struct stk_db *db);
+/* Called alone in the gate: undoes what has no commit mark, or makes it dirty. */
+void mg_solo_undo(struct mg_op *op);
 
 /* undo.c: the journal of pre-images, collection st_undo */
 /* Writes the pre-images of what a write of the transaction will touch: the
@@ -227,8 +230,9 @@ stk_status mg_undo_keep(struct mg_op *op, const char *collection, const bson_t *
                         const bson_t *ids);
 /* Marks the transaction as done.  After STK_E_UNCERTAIN the journal decides. */
 stk_status mg_undo_commit(struct mg_op *op);
-/* Restores what is newer than the last commit; *seq is raised to the newest
- * number met. */
-stk_status mg_undo_restore(struct mg_op *op, uint64_t *seq);
+/* Restores what is newer than the last commit.  *seq is the last number used, and
+ * is raised to one that nobody has used; `others`: another process may have used
+ * some that are not to be seen yet. */
+stk_status mg_undo_restore(struct mg_op *op, bool others, uint64_t *seq);
 
 #endif /* STK_MONGODB_PLUGIN_H */
