@@ -71,6 +71,8 @@ static stk_status start_session(struct stk_txn *t, struct mg_op *op)
     mongoc_read_concern_destroy(r);
     mongoc_write_concern_destroy(w);
     mongoc_read_prefs_destroy(prefs);
+    if (ok && t->mode == STK_TXN_RW)
+        mg_session_note(op, mongoc_client_session_get_lsid(t->session));
     return ok ? STK_OK : not_begun(op, &e);
 }
 

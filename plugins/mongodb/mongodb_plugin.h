@@ -61,6 +61,7 @@ struct mg_plan {
 };
 
 struct mg_solo;
+struct mg_sessions;
 
 struct stk_db {
     const stk_host *host;
@@ -73,7 +74,8 @@ struct stk_db {
     char version[32];    /* of the server */
     uint32_t flags;
     bool sharded;
-    struct mg_solo *solo; /* a standalone server's; NULL: native transactions */
+    struct mg_solo *solo;         /* a standalone server's; NULL: native transactions */
+    struct mg_sessions *sessions; /* of native transactions */
 };
 
 struct mg_conn {
@@ -206,6 +208,11 @@ enum { MG_LEASE_GOOD, MG_LEASE_LATE, MG_LEASE_LOST };
 int mg_lease_state(struct mg_lease *lease);
 /* Gives it up. */
 void mg_lease_free(struct mg_lease *lease);
+/* Ends what processes of this machine that died left open on the server, and
+ * prepares noting our own sessions for whom comes next. */
+stk_status mg_sessions_open(struct mg_op *op);
+void mg_sessions_close(struct stk_db *db);
+void mg_session_note(struct mg_op *op, const bson_t *lsid);
 
 /* solo.c: a standalone server, which has no transactions */
 stk_status mg_solo_open(struct stk_db *db, const bson_t *hello, stk_err *err);

@@ -2,6 +2,7 @@
 """What MongoDB was told and did not answer: commits, and writes of a standalone server's
 transactions, which have to be undone.  Each test breaks one connection at one command."""
 
+import http.client
 import threading
 import uuid
 from contextlib import contextmanager
@@ -19,6 +20,14 @@ PASSWORD = "secret123"
 @pytest.fixture(scope="module")
 def standalone():
     with MongoServer(standalone=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def replica():
+    server = MongoServer()
+    server.more = ["--sync-on-commit"]
+    with server:
         yield server
 
 
@@ -117,11 +126,9 @@ def test_the_mark_of_a_transaction_is_lost_and_then_the_server(standalone):
         assert signs_in(app, "m@example.com")
 
 
-def test_a_commit_that_the_server_forgot():
+def test_a_commit_that_the_server_forgot(replica):
     """The server commits, dies, and does not know the transaction when it is asked again."""
-    server = MongoServer()
-    server.more = ["--sync-on-commit"]
-    with server, behind_proxy(server) as (proxy, core):
+    with behind_proxy(replica) as (proxy, core):
         app = core.app()
 
         def lose():
@@ -133,11 +140,36 @@ def test_a_commit_that_the_server_forgot():
         client = threading.Thread(target=lambda: replies.append(sign_up(app, "c@example.com")))
         client.start()
         wait_for(lambda: not proxy.accepting and proxy.refused, 10, "the connection is lost")
-        server.kill()
-        server.start()
+        replica.kill()
+        replica.start()
         proxy.accepting = True
         client.join()
         reply = replies[0]
         assert reply.status == 503 or reply.ok()
         wait_for(core.serves, 10, "the core serves again")
         assert signs_in(app, "c@example.com")
+
+
+def test_a_killed_core_leaves_no_rows_locked(replica):
+    """Its transactions would live for a minute; the next core on the machine ends them."""
+    with behind_proxy(replica) as (proxy, core):
+        app = core.app()
+
+        def die():
+            core.proc.kill()
+            return "cut_after"
+        proxy.on_client = once((writes(b"update", b"st_user_counters"), die))
+        with pytest.raises((OSError, http.client.HTTPException)):
+            sign_up(app, "killed@example.com")
+        core.kill()
+        core.start()
+        sign_up(core.at(app.prefix), "killed@example.com").ok()
+
+
+@pytest.mark.parametrize("command", [b"buildInfo", b"listIndexes"])
+def test_a_start_loses_its_connection(replica, command):
+    with TcpProxy(replica.port) as proxy:
+        proxy.on_client = once((lambda data: command in data, "cut"))
+        with Core(uri=replica.uri("db_" + uuid.uuid4().hex, port=proxy.port)) as core:
+            assert core.serves()
+        assert proxy.on_client.left == []
