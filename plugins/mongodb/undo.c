@@ -66,7 +66,9 @@ static stk_status name_connection(struct mg_op *op, char *out, size_t n)
         BSON_ITER_HOLDS_OID(&at))
         bson_oid_to_string(bson_iter_oid(&at), hex);
     int64_t number = mg_int(&reply, "connectionId");
-    snprintf(out, n, number ? "%s/%" PRId64 : "", hex, number);
+    out[0] = '\0';
+    if (number)
+        snprintf(out, n, "%s/%" PRId64, hex, number);
     bson_destroy(cmd);
     bson_destroy(&reply);
     return rc;
