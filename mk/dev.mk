@@ -2,7 +2,7 @@
 # Targets for people: dependencies, running, tests, lint, installing.
 
 .PHONY: deps deps-test deps-lint test-env run units unit test test-run test-asan test-tsan \
-    bench fuzz lint lint-format lint-rules lint-cppcheck lint-tidy format install deb image \
+    test-fault bench fuzz lint lint-format lint-rules lint-cppcheck lint-tidy format install deb image \
     compile-commands
 
 again := $(MAKE) --no-print-directory O=$(O)
@@ -16,6 +16,7 @@ help:
 	@echo 'make unit       unit tests only, nothing installed; K=NAME some of them'
 	@echo 'make test-asan  tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan  tests of concurrency under ThreadSanitizer'
+	@echo 'make test-fault kills, cuts and partitions on every database, STK_FAULT_SECONDS (300) each'
 	@echo 'make lint       everything that checks without running; make format formats'
 	@echo 'make bench      requests per second, latency, CPU and memory'
 	@echo 'make fuzz       each fuzz target for STK_FUZZ_SECONDS (10)'
@@ -58,7 +59,7 @@ test: deps-test test-env
 	@tests/run -O $(O) -k '$(K)' $(PARTS)
 
 # A test that runs make must find the same flags, else it builds everything anew.
-test test-run test-asan test-tsan unit: export CC := $(CC)
+test test-run test-asan test-tsan test-fault unit: export CC := $(CC)
 
 # Without building and installing: `make test-run PARTS=api K=signin`.
 test-run:
@@ -75,6 +76,13 @@ test-tsan: test-env
 	+@$(again)/tsan SAN=thread $(parallel) units
 	@$(san) SAN=thread STK_SAN=thread STK_PYTEST_ARGS='$(if $(K),,-m concurrent)' \
 	    tests/run -O $(O)/tsan -k '$(K)' $(or $(PARTS),unit conformance api)
+
+# What `make test` does for seconds, for minutes and on all storages.
+test-fault: deps-test test-env
+	+@$(again) $(parallel) units
+	@STK_FAULT_SECONDS=$${STK_FAULT_SECONDS:-300} \
+	    STK_FAULT_STORAGES=$${STK_FAULT_STORAGES:-sqlite,postgresql,mysql,mongodb} \
+	    tests/run -O $(O) -k '$(K)' fault
 
 fuzz:
 	@CC='$(CC)' DEPS='$(DEPS)' scripts/deps build fuzz

@@ -132,7 +132,9 @@ stk_status mg_command(struct mg_op *op, int kind, const bson_t *command, bson_t 
     bson_error_t e = {0};
     const char *name = op->db->conf.database;
     op->commands++;
-    op->write = kind != MG_READ && !(op->txn && op->txn->session);
+    /* A transaction's writes are undone, by the server or the journal, unless it commits;
+     * commands of MG_ADMIN may be given twice. */
+    op->write = kind == MG_WRITE && !op->txn;
     bool ok =
         kind == MG_READ ? mongoc_client_read_command_with_opts(op->conn->client, name, &cmd, NULL,
                                                                &opts, reply, &e)
@@ -270,6 +272,8 @@ stk_status mg_connect(struct stk_db *db, stk_err *err)
     rc = take_hello(db, &op);
     if (!rc)
         rc = take_version(db, &op);
+    if (!rc && !db->solo)
+        rc = mg_sessions_open(&op);
     mg_conn_put(c);
     return rc;
 }
@@ -277,6 +281,7 @@ stk_status mg_connect(struct stk_db *db, stk_err *err)
 void mg_disconnect(struct stk_db *db)
 {
     mg_solo_close(db);
+    mg_sessions_close(db);
     stk_pool_free(db->pool);
     if (db->clients)
         mongoc_client_pool_destroy(db->clients);

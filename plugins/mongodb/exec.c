@@ -71,6 +71,8 @@ static stk_status start_session(struct stk_txn *t, struct mg_op *op)
     mongoc_read_concern_destroy(r);
     mongoc_write_concern_destroy(w);
     mongoc_read_prefs_destroy(prefs);
+    if (ok && t->mode == STK_TXN_RW)
+        mg_session_note(op, mongoc_client_session_get_lsid(t->session));
     return ok ? STK_OK : not_begun(op, &e);
 }
 
@@ -103,9 +105,7 @@ static void release(struct stk_txn *t, bool committed)
     if (t->gate) {
         if (!committed && t->n) {
             struct mg_op op = mg_op(t->conn, 0, NULL);
-            uint64_t seq = 0;
-            if (mg_undo_restore(&op, &seq))
-                mg_solo_dirty(t->db);
+            mg_solo_undo(&op);
         }
         mg_solo_leave(t->db, t->mode == STK_TXN_RW);
     }
@@ -115,6 +115,15 @@ static void release(struct stk_txn *t, bool committed)
 
 /* ------------------------------------------------------------------- commits */
 
+/* libmongoc sends a commit again by itself, and a server that died in between may
+ * have forgotten what it had committed: that it knows no such transaction then
+ * does not mean that nothing was written. */
+static bool is_forgotten(const bson_t *reply)
+{
+    int64_t code = mg_int(reply, "code");
+    return code == 251 || code == 225;
+}
+
 static stk_status commit_error(struct mg_op *op, const bson_t *reply, const bson_error_t *e)
 {
     op->write = true;
@@ -122,12 +131,15 @@ static stk_status commit_error(struct mg_op *op, const bson_t *reply, const bson
         op->conn->broken = true;
         return mg_fail(op, STK_E_UNCERTAIN, "no answer came to a commit, though asked again");
     }
+    if (is_forgotten(reply))
+        return mg_fail(op, STK_E_UNCERTAIN, "the server does not know the transaction any more");
     return mg_error(op, reply, e);
 }
 
 static stk_status commit_native(struct stk_txn *t, struct mg_op *op)
 {
     enum { TRIES = 5 };
+    bool unknown = false;
     stk_status rc = STK_OK;
     for (int i = 0; i < TRIES; i++) {
         bson_t reply;
@@ -141,10 +153,13 @@ static stk_status commit_native(struct stk_txn *t, struct mg_op *op)
                      mg_now(t->db) < op->deadline_us;
         rc = commit_error(op, &reply, &e);
         bson_destroy(&reply);
+        unknown = unknown || rc == STK_E_UNCERTAIN;
         if (!again)
             break;
     }
-    return rc;
+    return unknown && rc != STK_E_UNCERTAIN
+               ? mg_fail(op, STK_E_UNCERTAIN, "no answer came to a commit, and then a refusal")
+               : rc;
 }
 
 static stk_status commit(struct stk_txn *t, uint64_t deadline_us, uint32_t *round_trips,
@@ -239,7 +254,7 @@ static stk_status exec_alone(struct stk_db *db, stk_batch *batch, stk_err *err)
         if (!rc && (rc = commit(t, 0, &batch->round_trips, err)) != STK_OK)
             stk_sql_fail(batch, 0, rc, err);
     }
-    release(t, rc == STK_OK || rc == STK_E_UNCERTAIN);
+    release(t, rc == STK_OK);
     return rc;
 }
 

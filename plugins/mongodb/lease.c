@@ -2,7 +2,11 @@
 /* Leases: documents {_id: name, owner, place, pid, start, beat} of st_leases.
  * `place` names the machine since it was started and its process namespace, so
  * that a pid of the same place can be looked up.  A waiter measures with its own
- * clock how long a document stays the same; clocks are never compared. */
+ * clock how long a document stays the same; clocks are never compared.
+ *
+ * And, as {_id: "sessions OWNER", owner, place, pid, start, ids, at}, the sessions
+ * in which a process has transactions: a server keeps those of a process that was
+ * killed, and the rows they wrote locked, for a minute. */
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -372,4 +376,129 @@ void mg_lease_free(struct mg_lease *l)
     pthread_cond_destroy(&l->wake);
     pthread_mutex_destroy(&l->lock);
     free(l);
+}
+
+/* ------------------------------------------------------- sessions of transactions */
+
+enum { MOST_SESSIONS = 1024, NOTED_HOURS = 12, KEPT_HOURS = 48 };
+#define HOUR_US (3600 * (uint64_t)1000000)
+
+struct mg_sessions {
+    struct who self;
+    char name[56];
+    pthread_mutex_t lock; /* guards all below */
+    uint64_t since_us;    /* of the first that is noted */
+    unsigned n;
+    uint8_t ids[MOST_SESSIONS][16];
+};
+
+/* Whether the session has to be noted; those of long ago are noted again, for
+ * documents that are older are taken for those of processes that died elsewhere. */
+static bool take_session(struct mg_sessions *s, const bson_t *lsid, uint64_t now)
+{
+    bson_iter_t it;
+    bson_subtype_t sub;
+    uint32_t len = 0;
+    const uint8_t *id = NULL;
+    if (!bson_iter_init_find(&it, lsid, "id") || !BSON_ITER_HOLDS_BINARY(&it))
+        return false;
+    bson_iter_binary(&it, &sub, &len, &id);
+    if (len != sizeof s->ids[0])
+        return false;
+    pthread_mutex_lock(&s->lock);
+    if (now - s->since_us > NOTED_HOURS * HOUR_US)
+        s->n = 0;
+    if (s->n == 0)
+        s->since_us = now;
+    unsigned i = 0;
+    while (i < s->n && memcmp(s->ids[i], id, len) != 0)
+        i++;
+    bool new = i == s->n &&i < MOST_SESSIONS;
+    if (new)
+        memcpy(s->ids[s->n++], id, len);
+    pthread_mutex_unlock(&s->lock);
+    return new;
+}
+
+static int64_t date_before(uint64_t hours)
+{
+    return ((int64_t)time(NULL) - (int64_t)hours * 3600) * 1000;
+}
+
+/* The concern of rows, and an outcome that nobody needs. */
+static void run_aside(struct mg_op *op, bson_t *cmd)
+{
+    bson_t reply;
+    struct mg_op own = *op;
+    own.txn = NULL;
+    own.err = NULL;
+    (void)mg_command(&own, MG_WRITE, cmd, &reply);
+    bson_destroy(&reply);
+    bson_destroy(cmd);
+}
+
+void mg_session_note(struct mg_op *op, const bson_t *lsid)
+{
+    struct mg_sessions *s = op->db->sessions;
+    if (!s || !take_session(s, lsid, mg_now(op->db)))
+        return;
+    run_aside(op, BCON_NEW("update", MG_LEASES, "updates", "[", "{", "q", "{", "_id",
+                           BCON_UTF8(s->name), "}", "u", "{", "$set", "{", "owner",
+                           BCON_UTF8(s->self.owner), "place", BCON_UTF8(s->self.place), "pid",
+                           BCON_INT64(s->self.pid), "start", BCON_INT64(s->self.start), "at",
+                           BCON_DATE_TIME(date_before(0)), "}", "$addToSet", "{", "ids",
+                           BCON_DOCUMENT(lsid), "}", "}", "upsert", BCON_BOOL(true), "}", "]"));
+}
+
+/* Ends the sessions of a document whose process died on this machine. */
+static stk_status end_sessions(void *ud, const bson_t *doc)
+{
+    struct mg_op *op = ud;
+    struct who w = {.pid = mg_int(doc, "pid"), .start = mg_int(doc, "start")};
+    char name[56];
+    take_text(doc, "place", w.place, sizeof w.place);
+    take_text(doc, "_id", name, sizeof name);
+    bson_iter_t ids;
+    if (!is_dead(&w, &op->db->sessions->self) || !bson_iter_init_find(&ids, doc, "ids"))
+        return STK_OK;
+    bson_t cmd = BSON_INITIALIZER;
+    bson_append_iter(&cmd, "killSessions", -1, &ids);
+    bool ok = mongoc_client_command_simple(op->conn->client, "admin", &cmd, NULL, NULL, NULL);
+    bson_destroy(&cmd);
+    if (ok)
+        run_aside(op, BCON_NEW("delete", MG_LEASES, "deletes", "[", "{", "q", "{", "_id",
+                               BCON_UTF8(name), "}", "limit", BCON_INT32(1), "}", "]"));
+    return STK_OK;
+}
+
+stk_status mg_sessions_open(struct mg_op *op)
+{
+    struct mg_sessions *s = calloc(1, sizeof *s);
+    if (!s)
+        return stk_err_nomem(op->err);
+    describe_self(&s->self);
+    snprintf(s->name, sizeof s->name, "sessions %s", s->self.owner);
+    pthread_mutex_init(&s->lock, NULL);
+    op->db->sessions = s;
+    struct mg_op own = *op;
+    own.err = NULL;
+    bson_t *by =
+        BCON_NEW("_id", "{", "$gte", BCON_UTF8("sessions "), "$lt", BCON_UTF8("sessions!"), "}");
+    /* What fails here is over in a minute. */
+    (void)mg_find(&own, MG_LEASES, by, NULL, end_sessions, &own);
+    bson_destroy(by);
+    run_aside(op, BCON_NEW("delete", MG_LEASES, "deletes", "[", "{", "q", "{", "_id", "{", "$gte",
+                           BCON_UTF8("sessions "), "$lt", BCON_UTF8("sessions!"), "}", "at", "{",
+                           "$lt", BCON_DATE_TIME(date_before(KEPT_HOURS)), "}", "}", "limit",
+                           BCON_INT32(0), "}", "]"));
+    return STK_OK;
+}
+
+void mg_sessions_close(struct stk_db *db)
+{
+    if (!db->sessions)
+        return;
+    pthread_mutex_destroy(&db->sessions->lock);
+    free(db->sessions);
+    db->sessions = NULL;
 }

@@ -61,6 +61,7 @@ struct mg_plan {
 };
 
 struct mg_solo;
+struct mg_sessions;
 
 struct stk_db {
     const stk_host *host;
@@ -73,7 +74,8 @@ struct stk_db {
     char version[32];    /* of the server */
     uint32_t flags;
     bool sharded;
-    struct mg_solo *solo; /* a standalone server's; NULL: native transactions */
+    struct mg_solo *solo;         /* a standalone server's; NULL: native transactions */
+    struct mg_sessions *sessions; /* of native transactions */
 };
 
 struct mg_conn {
@@ -90,6 +92,7 @@ struct stk_txn {
     uint64_t deadline_us;
     uint64_t seq; /* standalone: of its undo entries, 0 before the first */
     uint32_t n;   /* standalone: entries written */
+    char on[48];  /* standalone: the connection as the server knows it */
     int mode;
     bool failed, gate;
 };
@@ -205,6 +208,11 @@ enum { MG_LEASE_GOOD, MG_LEASE_LATE, MG_LEASE_LOST };
 int mg_lease_state(struct mg_lease *lease);
 /* Gives it up. */
 void mg_lease_free(struct mg_lease *lease);
+/* Ends what processes of this machine that died left open on the server, and
+ * prepares noting our own sessions for whom comes next. */
+stk_status mg_sessions_open(struct mg_op *op);
+void mg_sessions_close(struct stk_db *db);
+void mg_session_note(struct mg_op *op, const bson_t *lsid);
 
 /* solo.c: a standalone server, which has no transactions */
 stk_status mg_solo_open(struct stk_db *db, const bson_t *hello, stk_err *err);
@@ -219,6 +227,8 @@ stk_status mg_solo_check(struct mg_op *op);
  * nothing runs before it is done again. */
 uint64_t mg_solo_next(struct stk_db *db);
 void mg_solo_dirty(struct stk_db *db);
+/* Called alone in the gate: undoes what has no commit mark, or makes it dirty. */
+void mg_solo_undo(struct mg_op *op);
 
 /* undo.c: the journal of pre-images, collection st_undo */
 /* Writes the pre-images of what a write of the transaction will touch: the
@@ -227,8 +237,9 @@ stk_status mg_undo_keep(struct mg_op *op, const char *collection, const bson_t *
                         const bson_t *ids);
 /* Marks the transaction as done.  After STK_E_UNCERTAIN the journal decides. */
 stk_status mg_undo_commit(struct mg_op *op);
-/* Restores what is newer than the last commit; *seq is raised to the newest
- * number met. */
-stk_status mg_undo_restore(struct mg_op *op, uint64_t *seq);
+/* Restores what is newer than the last commit.  *seq is the last number used, and
+ * is raised to one that nobody has used; `others`: another process may have used
+ * some that are not to be seen yet. */
+stk_status mg_undo_restore(struct mg_op *op, bool others, uint64_t *seq);
 
 #endif /* STK_MONGODB_PLUGIN_H */

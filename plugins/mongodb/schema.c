@@ -33,7 +33,7 @@ static stk_status list(const struct mg_op *op, const char *name, bson_t *reply)
     list_command(&cmd, name, name != NULL);
     stk_status rc = mg_command(&own, MG_ADMIN, &cmd, reply);
     bson_destroy(&cmd);
-    return rc == STK_E_UNCERTAIN ? mg_fail(&own, STK_E_UNAVAILABLE, "the connection was lost") : rc;
+    return rc;
 }
 
 stk_status mg_exists(struct mg_op *op, const char *collection, bool *exists)

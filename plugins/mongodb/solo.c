@@ -195,6 +195,7 @@ static stk_status get_ready(struct mg_op *op)
         mg_lease_free(lease);
         lease = NULL;
     }
+    bool others = !lease;
     if (!lease) {
         char holder[64];
         rc = mg_lease_take(db, "serve", op->deadline_us, &lease, holder, sizeof holder, op->err);
@@ -211,7 +212,7 @@ static stk_status get_ready(struct mg_op *op)
     s->lease = lease;
     pthread_mutex_unlock(&s->lock);
     if (!rc)
-        rc = mg_undo_restore(op, &s->seq);
+        rc = mg_undo_restore(op, others, &s->seq);
     pthread_mutex_lock(&s->lock);
     s->dirty = rc != STK_OK;
     pthread_mutex_unlock(&s->lock);
@@ -258,4 +259,10 @@ void mg_solo_dirty(struct stk_db *db)
     pthread_mutex_lock(&db->solo->lock);
     db->solo->dirty = true;
     pthread_mutex_unlock(&db->solo->lock);
+}
+
+void mg_solo_undo(struct mg_op *op)
+{
+    if (mg_undo_restore(op, false, &op->db->solo->seq))
+        mg_solo_dirty(op->db);
 }

@@ -18,7 +18,7 @@ from core import Core
 from history import History
 from mysql_servers import MariaDBServer
 from proxy import TcpProxy
-from servers import PostgresServer, ServerError, wait_for
+from servers import MongoServer, PostgresServer, ServerError, mongod_of_tests, wait_for
 
 EVENTS = 12
 
@@ -119,7 +119,20 @@ def sqlite(_home):
     return None, 2
 
 
-@pytest.fixture(params=[sqlite, postgresql, mysql], ids=lambda make: make.__name__)
+def mongodb(_home, standalone=False):
+    if not mongod_of_tests():
+        pytest.skip("no secantusdb on this machine")
+    server = MongoServer(standalone=standalone)
+    server.more = ["--sync-on-commit"]
+    return server, 1 if standalone else 2
+
+
+def mongodb_standalone(home):
+    return mongodb(home, True)
+
+
+@pytest.fixture(params=[sqlite, postgresql, mysql, mongodb, mongodb_standalone],
+                ids=lambda make: make.__name__)
 def world(request, tmp_path):
     try:
         server, cores = request.param(str(tmp_path))
@@ -145,14 +158,16 @@ def test_schedule(world):
             while len(done) < EVENTS or time.monotonic() < end:
                 event = rng.choice(world.events())
                 done.append(event.__name__)
+                start = time.monotonic()
                 event(rng)
                 if rng.random() < 0.7:  # else the next fault meets this one
                     wait_for(world.serving, 60, f"all serve after {done[-3:]}")
                     h.progress(20, 60)
+                done[-1] += f" {time.monotonic() - start:.1f} s"
             wait_for(world.serving, 60, "all serve at the end")
             h.progress(40, 60)
         h.check()
-        print(f"seed {seed}: {len(done)} events, {dict(h.seen)}")
+        print(f"seed {seed}: {len(done)} events, {dict(h.seen)}: {done}")
     except BaseException:
         print(f"STK_FAULT_SEED={seed}: {done}")
         for core in world.cores:

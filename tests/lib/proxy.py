@@ -9,6 +9,7 @@ on_client sees each piece of data on its way to the server and answers
     cut         close both sides without forwarding
     cut_after   forward it, wait for the server's answer, then close without passing it on
     stall       forward it and keep every answer back until release()
+    late        close the client's side, and forward it at release()
 """
 
 import select
@@ -26,6 +27,7 @@ class TcpProxy:
         self.lock = threading.Lock()  # guards pairs and flights
         self.pairs = []
         self.flights = 0  # times the direction turned towards the server
+        self.refused = 0  # connections while not accepting
         self.released = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -47,6 +49,7 @@ class TcpProxy:
             except OSError:
                 return
             if not self.accepting:
+                self.refused += 1
                 client.close()
                 continue
             try:
@@ -76,6 +79,11 @@ class TcpProxy:
                     towards_server = True
                     action = self.on_client(data) if self.on_client else "pass"
                     if action == "cut":
+                        return
+                    if action == "late":
+                        client.shutdown(socket.SHUT_RDWR)
+                        self.released.wait(30)
+                        server.sendall(data)
                         return
                     if self.delay:
                         time.sleep(self.delay)

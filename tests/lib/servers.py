@@ -566,6 +566,10 @@ class MongoServer(Process):
         except OSError:
             return False
 
+    def stop(self):
+        # some of its threads wait for one another now and then, and it does not end
+        self.end(signal.SIGTERM, 5)
+
     def client(self, login=()):
         """A pymongo client, of the user where there is one."""
         import pymongo
