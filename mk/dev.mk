@@ -100,7 +100,7 @@ lint_c := $(core_srcs) $(conform_srcs) $(stk_kit_srcs) \
     $(foreach p,$(plugins),$($(p)_srcs)) $(wildcard tests/plugins/*/*.c) $(unit_srcs)
 format_files = $(shell find core sdk plugins tests -name '*.[ch]' 2>/dev/null | sort)
 lint_cppflags := -D_GNU_SOURCE -DSTK_CORE_VERSION='"0"' -DSTK_NMIGRATIONS=1 \
-    -Icore -Isdk/include -Isdk/sql -Isdk/conform -Itests/unit -DMEMORY_NAME='"memory"'
+    -Icore -Isdk/include -Isdk/sql -Isdk/conform -Itests/unit -Isdk/template/src
 
 lint: deps-lint
 	+@$(again) $(parallel) WERROR=1 units

@@ -2,34 +2,25 @@
 /* Settings: the URI first, then the single keys for what it leaves open.  The
  * kit takes the URI apart, so that a password need not be encoded as strictly as
  * libmongoc wants it, and what libmongoc is given is made anew from the parts. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <unistd.h>
+
+#include <stk_conf.h>
 
 #include "mongodb_plugin.h"
 
 #define URI_KEY "mongodb_connection_uri"
 
 struct loader {
-    const stk_kv *kv;
-    size_t nkv;
-    const stk_host *host;
+    struct stk_conf in;
     struct mg_conf *conf;
-    stk_err *err;
 };
-
-static const char *key(const struct loader *l, const char *name)
-{
-    const char *value = stk_kv_get(l->kv, l->nkv, name, NULL);
-    return value && *value ? value : NULL;
-}
 
 static void tell_ignored(const struct loader *l, const char *name, const char *why)
 {
-    if (l->host)
-        stk_logf(l->host, STK_LOG_INFO, MG_NAME, MG_NAME ": %s is ignored: %s", name, why);
+    if (l->in.host)
+        stk_logf(l->in.host, STK_LOG_INFO, MG_NAME, MG_NAME ": %s is ignored: %s", name, why);
 }
 
 /* Percent-encodes all but the unreserved characters. */
@@ -53,10 +44,12 @@ static void append(char *out, size_t n, const char *s)
 /* The URI that the single keys make; "" when they name neither host nor user. */
 static void uri_of_keys(const struct loader *l, char *out, size_t n)
 {
-    const char *host = key(l, "mongodb_host"), *port = key(l, "mongodb_port");
-    const char *user = key(l, "mongodb_user"), *password = key(l, "mongodb_password");
-    const char *scheme = key(l, "mongodb_connection_scheme");
-    const char *attributes = key(l, "mongodb_connection_attributes");
+    const char *host = stk_conf_get(&l->in, "mongodb_host"),
+               *port = stk_conf_get(&l->in, "mongodb_port");
+    const char *user = stk_conf_get(&l->in, "mongodb_user"),
+               *password = stk_conf_get(&l->in, "mongodb_password");
+    const char *scheme = stk_conf_get(&l->in, "mongodb_connection_scheme");
+    const char *attributes = stk_conf_get(&l->in, "mongodb_connection_attributes");
     out[0] = '\0';
     if (!host && !user)
         return;
@@ -101,48 +94,36 @@ static stk_status take_hosts(struct loader *l, const struct stk_uri *uri)
     return STK_OK;
 }
 
-/* Replaces a part of the parsed URI. */
-static stk_status put(struct loader *l, char **slot, const char *value)
-{
-    char *copy = strdup(value);
-    if (!copy)
-        return stk_err_nomem(l->err);
-    if (*slot)
-        explicit_bzero(*slot, strlen(*slot));
-    free(*slot);
-    *slot = copy;
-    return STK_OK;
-}
-
 /* What the URI leaves open: user, password, database. */
 static stk_status fill(struct loader *l, struct stk_uri *uri, bool given)
 {
     struct mg_conf *conf = l->conf;
     stk_status rc = STK_OK;
-    const char *user = key(l, "mongodb_user"), *password = key(l, "mongodb_password");
-    const char *database = key(l, "mongodb_database_name");
-    if (given && uri->user && user && strcmp(user, uri->user) != 0)
-        tell_ignored(l, "mongodb_user", URI_KEY " says it");
-    if (given && uri->nhosts && uri->hosts[0].host[0] && key(l, "mongodb_host"))
+    const char *user = stk_conf_get(&l->in, "mongodb_user"),
+               *password = stk_conf_get(&l->in, "mongodb_password");
+    const char *database = stk_conf_get(&l->in, "mongodb_database_name");
+    if (given)
+        stk_conf_overridden(&l->in, "mongodb_user", uri->user);
+    if (given && uri->nhosts && uri->hosts[0].host[0] && stk_conf_get(&l->in, "mongodb_host"))
         tell_ignored(l, "mongodb_host", URI_KEY " says it");
     if (!uri->user && user)
-        rc = put(l, &uri->user, user);
+        rc = stk_conf_set(&l->in, &uri->user, user);
     if (!rc && uri->user && !uri->password && password)
-        rc = put(l, &uri->password, password);
+        rc = stk_conf_set(&l->in, &uri->password, password);
     /* libmongoc wants the slash before options, and looks for the user in the
      * database that follows it. */
     if (!rc && !uri->database)
-        rc = put(l, &uri->database, "");
+        rc = stk_conf_set(&l->in, &uri->database, "");
     if (rc)
         return rc;
     bool named = uri->database && *uri->database;
-    if (named && database && strcmp(database, uri->database) != 0)
-        tell_ignored(l, "mongodb_database_name", URI_KEY " says it");
+    if (named)
+        stk_conf_overridden(&l->in, "mongodb_database_name", uri->database);
     conf->database = strdup(named ? uri->database : database ? database : "supertokens");
     if (!conf->database)
-        return stk_err_nomem(l->err);
+        return stk_err_nomem(l->in.err);
     if (strlen(conf->database) > 63 || strpbrk(conf->database, "/\\. \"$"))
-        return stk_err_set(l->err, STK_E_CONFIG,
+        return stk_err_set(l->in.err, STK_E_CONFIG,
                            MG_NAME ": \"%.80s\" is no name of a database: at most 63 bytes, none "
                                    "of / \\ . \" $ and blank",
                            conf->database);
@@ -183,14 +164,9 @@ static void strengthen(struct loader *l, const struct stk_uri *parsed, mongoc_ur
     mongoc_read_concern_destroy(r);
 }
 
-/* Of a file it cannot read the library says nothing. */
 static stk_status readable(struct loader *l, const mongoc_uri_t *uri, const char *name)
 {
-    const char *path = mongoc_uri_get_option_as_utf8(uri, name, NULL);
-    if (!path || access(path, R_OK) == 0)
-        return STK_OK;
-    return stk_err_set(l->err, STK_E_CONFIG, MG_NAME ": %s of " URI_KEY " names %.300s: %s", name,
-                       path, strerror(errno));
+    return stk_conf_readable(&l->in, name, mongoc_uri_get_option_as_utf8(uri, name, NULL));
 }
 
 static stk_status make_uri(struct loader *l, const struct stk_uri *parsed)
@@ -198,13 +174,13 @@ static stk_status make_uri(struct loader *l, const struct stk_uri *parsed)
     struct mg_conf *conf = l->conf;
     char *text = stk_uri_format(parsed, false);
     if (!text)
-        return stk_err_nomem(l->err);
+        return stk_err_nomem(l->in.err);
     bson_error_t e = {0};
     conf->uri = mongoc_uri_new_with_error(text, &e);
     explicit_bzero(text, strlen(text));
     free(text);
     if (!conf->uri)
-        return stk_err_set(l->err, STK_E_CONFIG,
+        return stk_err_set(l->in.err, STK_E_CONFIG,
                            MG_NAME ": " URI_KEY " is not accepted: %.200s. Write "
                                    "mongodb://user:password@host:27017/supertokens",
                            e.message);
@@ -220,14 +196,11 @@ static stk_status make_uri(struct loader *l, const struct stk_uri *parsed)
         mongoc_uri_set_appname(conf->uri, "supertokens");
     strengthen(l, parsed, conf->uri);
     int32_t size = mongoc_uri_get_option_as_int32(conf->uri, MONGOC_URI_MAXPOOLSIZE, -1);
-    const char *given = key(l, "mongodb_connection_pool_size");
-    char *end = NULL;
-    errno = 0;
-    long pool = given ? strtol(given, &end, 10) : 10;
-    if (given && (errno || end == given || *end || pool < 1 || pool > 10000))
-        return stk_err_set(l->err, STK_E_CONFIG,
-                           MG_NAME ": mongodb_connection_pool_size must be a number from 1 to "
-                                   "10000");
+    const char *given = stk_conf_get(&l->in, "mongodb_connection_pool_size");
+    int64_t pool = 10;
+    if (given &&
+        (rc = stk_conf_number(&l->in, "mongodb_connection_pool_size", given, 1, 10000, &pool)))
+        return rc;
     conf->pool_size = (uint32_t)(size > 0 ? size : pool);
     mongoc_uri_set_option_as_int32(conf->uri, MONGOC_URI_MAXPOOLSIZE, (int32_t)conf->pool_size);
     return STK_OK;
@@ -236,25 +209,25 @@ static stk_status make_uri(struct loader *l, const struct stk_uri *parsed)
 static stk_status load(struct loader *l)
 {
     char made[4096];
-    const char *text = key(l, URI_KEY);
-    if (key(l, "mongodb_collection_names_prefix"))
-        return stk_err_set(l->err, STK_E_CONFIG,
+    const char *text = stk_conf_get(&l->in, URI_KEY);
+    if (stk_conf_get(&l->in, "mongodb_collection_names_prefix"))
+        return stk_err_set(l->in.err, STK_E_CONFIG,
                            MG_NAME ": mongodb_collection_names_prefix is not supported: "
                                    "collections have fixed names. Give this installation a "
                                    "database of its own with mongodb_database_name instead");
     uri_of_keys(l, made, sizeof made);
     if (!text && !made[0])
-        return stk_err_set(l->err, STK_E_CONFIG,
+        return stk_err_set(l->in.err, STK_E_CONFIG,
                            MG_NAME ": neither " URI_KEY " nor mongodb_host is set. Set " URI_KEY
                                    ": \"mongodb://user:password@host:27017/supertokens\"");
     struct stk_uri *uri = NULL;
     stk_status rc =
-        stk_uri_parse(text ? text : made, text ? URI_KEY : "mongodb_host", &uri, l->err);
+        stk_uri_parse(text ? text : made, text ? URI_KEY : "mongodb_host", &uri, l->in.err);
     explicit_bzero(made, sizeof made);
     if (rc)
         return rc;
     if (strcmp(uri->scheme, "mongodb") != 0 && strcmp(uri->scheme, "mongodb+srv") != 0)
-        rc = stk_err_set(l->err, STK_E_CONFIG,
+        rc = stk_err_set(l->in.err, STK_E_CONFIG,
                          MG_NAME ": " URI_KEY " begins with %.40s://. Write "
                                  "mongodb://user:password@host:27017/supertokens",
                          uri->scheme);
@@ -272,7 +245,7 @@ stk_status mg_conf_load(const stk_kv *kv, size_t nkv, const stk_host *host, stru
                         stk_err *err)
 {
     memset(conf, 0, sizeof *conf);
-    struct loader l = {kv, nkv, host, conf, err};
+    struct loader l = {.in = {MG_NAME, URI_KEY, kv, nkv, host, err}, .conf = conf};
     stk_status rc = load(&l);
     if (rc)
         mg_conf_free(conf);
@@ -289,20 +262,12 @@ void mg_conf_free(struct mg_conf *conf)
 
 /* ------------------------------------------------------------------ identity */
 
-/* FNV-1a: what must be compared without being readable. */
-static uint64_t mix(uint64_t h, const char *s)
-{
-    for (; s && *s; s++)
-        h = (h ^ (unsigned char)*s) * 1099511628211u;
-    return (h ^ 0xFF) * 1099511628211u;
-}
-
 stk_status mg_conf_identity(const struct mg_conf *conf, char *data_id, char *pool_id, size_t n,
                             stk_err *err)
 {
     int a = snprintf(data_id, n, "mongodb://%s/%s", conf->where, conf->database);
-    uint64_t all = mix(14695981039346656037u, mongoc_uri_get_string(conf->uri));
-    all = mix(mix(all, conf->user), mongoc_uri_get_password(conf->uri));
+    uint64_t all = stk_conf_hash(STK_CONF_HASH, mongoc_uri_get_string(conf->uri));
+    all = stk_conf_hash(stk_conf_hash(all, conf->user), mongoc_uri_get_password(conf->uri));
     int b = snprintf(pool_id, n, "mongodb-pool:%s/%s/%u@%016" PRIx64, conf->where, conf->database,
                      conf->pool_size, all);
     if ((size_t)a >= n || (size_t)b >= n)

@@ -247,11 +247,7 @@ static void *renewer(void *arg)
 
 static bool start_renewing(struct mg_lease *l)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    l->running = pthread_create(&l->thread, NULL, renewer, l) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    l->running = stk_thread_start(&l->thread, renewer, l) == 0;
     return l->running;
 }
 

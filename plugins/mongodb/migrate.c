@@ -8,6 +8,7 @@
 #include "mongodb_plugin.h"
 
 struct run {
+    struct stk_db *db;
     struct mg_conn *conn;
     struct mg_lease *lease;
 };
@@ -155,16 +156,31 @@ static stk_status mig_set_sha(void *ud, uint32_t version, const char *sha256, st
     return rc;
 }
 
+static stk_status mig_start(void *ud, stk_err *err)
+{
+    struct run *r = ud;
+    return mg_conn_get(r->db, 0, &r->conn, err);
+}
+
+static void mig_stop(void *ud, stk_status st)
+{
+    struct run *r = ud;
+    (void)st;
+    mg_conn_put(r->conn);
+}
+
 static const struct stk_migrate_ops mig_ops = {.exists = mig_exists,
                                                .read = mig_read,
                                                .begin = mig_begin,
                                                .end = mig_end,
                                                .script = mig_script,
-                                               .set_sha = mig_set_sha};
+                                               .set_sha = mig_set_sha,
+                                               .start = mig_start,
+                                               .stop = mig_stop};
 
 static struct stk_migrate runner(struct run *r, const stk_migration *scripts, size_t n)
 {
-    struct stk_db *db = r->conn->db;
+    struct stk_db *db = r->db;
     return (struct stk_migrate){
         .plugin = MG_NAME,
         .ops = &mig_ops,
@@ -183,25 +199,15 @@ stk_status mg_migration_status(struct stk_db *db, const stk_migration *scripts, 
                                void (*emit)(void *ud, const stk_migration_state *), void *ud,
                                stk_err *err)
 {
-    struct run r = {0};
-    stk_status rc = mg_conn_get(db, 0, &r.conn, err);
-    if (rc)
-        return rc;
+    struct run r = {.db = db};
     struct stk_migrate m = runner(&r, scripts, nscripts);
-    rc = stk_migrate_status(&m, emit, ud, err);
-    mg_conn_put(r.conn);
-    return rc;
+    return stk_migrate_status(&m, emit, ud, err);
 }
 
 stk_status mg_migrate(struct stk_db *db, const stk_migration *scripts, size_t nscripts, uint32_t to,
                       uint32_t flags, stk_progress_fn progress, void *ud, stk_err *err)
 {
-    struct run r = {0};
-    stk_status rc = mg_conn_get(db, 0, &r.conn, err);
-    if (rc)
-        return rc;
+    struct run r = {.db = db};
     struct stk_migrate m = runner(&r, scripts, nscripts);
-    rc = stk_migrate_run(&m, to, flags, progress, ud, err);
-    mg_conn_put(r.conn);
-    return rc;
+    return stk_migrate_run(&m, to, flags, progress, ud, err);
 }

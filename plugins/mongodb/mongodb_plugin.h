@@ -20,6 +20,7 @@
 #include <mongoc/mongoc.h>
 #pragma GCC diagnostic pop
 #include <stdatomic.h>
+#include <stk_driver.h>
 #include <stk_sql.h>
 
 #define MG_NAME "mongodb"

@@ -18,7 +18,8 @@ static const stk_option options[] = {
     {.key = "mongodb_connection_uri",
      .help = "mongodb://user:password@host:27017/database, several hosts with commas, options as "
              "?replicaSet=rs0&authSource=admin&tls=true",
-     .type = STK_OPT_URI},
+     .type = STK_OPT_URI,
+     .flags = STK_OPT_SECRET},
     {.key = "mongodb_host",
      .help = "Host, where no URI is given; several with commas, each with its :port",
      .type = STK_OPT_STR},
@@ -41,7 +42,8 @@ static const stk_option options[] = {
      .type = STK_OPT_ENUM},
     {.key = "mongodb_connection_attributes",
      .help = "Options of a URI made of the single keys: a=b&c=d",
-     .type = STK_OPT_STR},
+     .type = STK_OPT_STR,
+     .flags = STK_OPT_SECRET},
     {.key = "mongodb_connection_pool_size",
      .dflt = "10",
      .help = "Connections at once; maxPoolSize of the URI says it as well",
@@ -189,14 +191,7 @@ static stk_status mg_health(stk_db *db, uint32_t timeout_ms, stk_health *health,
         mg_conn_put(c);
     }
     h.rtt_us = mg_now(db) - start;
-    struct stk_pool_stats s;
-    stk_pool_get_stats(db->pool, &s);
-    h.pool_size = s.max;
-    h.pool_open = s.open;
-    h.pool_idle = s.idle;
-    h.pool_waiters = s.waiters;
-    h.reconnects = s.reconnects;
-    h.pool_timeouts = s.timeouts + s.refused;
+    stk_pool_health(db->pool, &h);
     snprintf(h.server, sizeof h.server, "MongoDB %s %.72s%s", db->version, db->conf.where,
              db->solo      ? " standalone"
              : db->sharded ? " sharded"

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include <mysql.h>
+#include <stk_driver.h>
 #include <stk_sql.h>
 
 #include "mq_conf.h"
@@ -25,14 +26,12 @@ struct stk_db {
     struct mq_conf *conf;
     struct stk_sql *sql;
     struct stk_pool *pool;
-    uint32_t flags;            /* STK_OPEN_* */
-    atomic_bool down;          /* the last attempt to connect failed */
-    atomic_bool plain;         /* TLS was preferred, but the server has none */
-    atomic_uint first_host;    /* index of the host that was good last */
-    char server[96];           /* every host, for messages without a connection */
-    pthread_mutex_t kill_lock; /* guards kills; taken alone */
-    pthread_cond_t kill_done;
-    unsigned kills; /* threads that end what the server still runs */
+    uint32_t flags;         /* STK_OPEN_* */
+    atomic_bool down;       /* the last attempt to connect failed */
+    atomic_bool plain;      /* TLS was preferred, but the server has none */
+    atomic_uint first_host; /* index of the host that was good last */
+    char server[96];        /* every host, for messages without a connection */
+    struct stk_jobs kills;  /* what the server still runs is ended by them */
 };
 
 /* A result cell as the library writes it. */
@@ -103,8 +102,6 @@ void mq_failure_read(MYSQL *my, struct mq_failure *out);
 /* Ends what the server still runs for this connection, or its statement only;
  * returns at once. */
 void mq_kill(struct mq_conn *conn, bool statement_only);
-/* Waits until all of them are ended. */
-void mq_kill_drain(struct stk_db *db);
 
 /* -- mq_tls.c */
 

@@ -7,61 +7,25 @@
  * expects a protection. */
 #include "mq_conf.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
+#include <stk_conf.h>
 #include <stk_sdk.h>
-#include <stk_uri.h>
 
 #define URI_KEY "mysql_connection_uri"
 
 struct loader {
+    struct stk_conf in;
     struct mq_conf *conf;
-    const stk_kv *kv;
-    size_t nkv;
-    const stk_host *host;
     int use, require, verify; /* useSSL, requireSSL, verifyServerCertificate; -1: not said */
     bool mode_set;            /* sslMode */
     int64_t pool_size, min_idle, idle_ms; /* of the URI; -1: not said */
-    stk_err *err;
 };
 
-#define FAIL(l, ...) stk_err_set((l)->err, STK_E_CONFIG, MQ_NAME ": " __VA_ARGS__)
-
-static const char *key(const struct loader *l, const char *name)
-{
-    const char *value = stk_kv_get(l->kv, l->nkv, name, NULL);
-    return value && *value ? value : NULL;
-}
-
-/* Replaces *slot by a copy. */
-static stk_status set(struct loader *l, char **slot, const char *value)
-{
-    char *copy = strdup(value);
-    if (!copy)
-        return stk_err_nomem(l->err);
-    free(*slot);
-    *slot = copy;
-    return STK_OK;
-}
-
-static stk_status number(struct loader *l, const char *name, const char *text, int64_t min,
-                         int64_t max, int64_t *out)
-{
-    char *end;
-    errno = 0;
-    long long v = strtoll(text, &end, 10);
-    if (errno || end == text || *end || v < min || v > max)
-        return stk_err_set(l->err, STK_E_CONFIG,
-                           MQ_NAME ": %s must be a number from %" PRId64 " to %" PRId64, name, min,
-                           max);
-    *out = v;
-    return STK_OK;
-}
+#define FAIL(l, ...) stk_err_set((l)->in.err, STK_E_CONFIG, MQ_NAME ": " __VA_ARGS__)
 
 /* ------------------------------------------------------ parameters of the URI */
 
@@ -109,13 +73,13 @@ static stk_status set_file(struct loader *l, char **slot, const char *value)
         value += 7;
     else if (strncmp(value, "file:", 5) == 0)
         value += 5;
-    return set(l, slot, value);
+    return stk_conf_set(&l->in, slot, value);
 }
 
 static stk_status set_millis(struct loader *l, const char *name, const char *value)
 {
     int64_t ms = 0;
-    stk_status st = number(l, name, value, 0, 3600000, &ms);
+    stk_status st = stk_conf_number(&l->in, name, value, 0, 3600000, &ms);
     if (st == STK_OK && ms)
         l->conf->connect_us = (uint64_t)ms * 1000;
     return st;
@@ -162,9 +126,9 @@ static stk_status take_tls_param(struct loader *l, const char *name, const char 
     if (is_one_of(name, key_names))
         return set_file(l, &conf->key, value);
     if (is_one_of(name, version_names))
-        return set(l, &conf->tls_versions, value);
+        return stk_conf_set(&l->in, &conf->tls_versions, value);
     if (is_one_of(name, cipher_names))
-        return set(l, &conf->ciphers, value);
+        return stk_conf_set(&l->in, &conf->ciphers, value);
     if (strcasestr(name, "ssl") || strcasestr(name, "tls") || strcasestr(name, "cert"))
         return FAIL(l,
                     "parameter \"%s\" of " URI_KEY " is not known. For TLS use useSSL, requireSSL, "
@@ -174,59 +138,30 @@ static stk_status take_tls_param(struct loader *l, const char *name, const char 
 }
 
 /* One parameter of the URI or of mysql_connection_attributes. */
-static stk_status take_param(struct loader *l, const char *name, const char *value)
+static stk_status take_param(void *ud, const char *name, const char *value)
 {
+    struct loader *l = ud;
     stk_status st = take_tls_param(l, name, value);
     if (st != STK_E_UNSUPPORTED)
         return st;
     if (strcasecmp(name, "maxPoolSize") == 0)
-        return number(l, name, value, 1, 10000, &l->pool_size);
+        return stk_conf_number(&l->in, name, value, 1, 10000, &l->pool_size);
     if (strcasecmp(name, "minPoolSize") == 0)
-        return number(l, name, value, 0, 10000, &l->min_idle);
+        return stk_conf_number(&l->in, name, value, 0, 10000, &l->min_idle);
     if (strcasecmp(name, "maxIdleTime") == 0) {
-        st = number(l, name, value, 0, INT32_MAX / 1000, &l->idle_ms);
+        st = stk_conf_number(&l->in, name, value, 0, INT32_MAX / 1000, &l->idle_ms);
         l->idle_ms *= 1000;
         return st;
     }
     if (strcasecmp(name, "connectTimeout") == 0)
         return set_millis(l, name, value);
     if (strcasecmp(name, "user") == 0)
-        return set(l, &l->conf->user, value);
+        return stk_conf_set(&l->in, &l->conf->user, value);
     if (strcasecmp(name, "password") == 0)
-        return set(l, &l->conf->password, value);
-    stk_logf(l->host, STK_LOG_DEBUG, MQ_NAME,
+        return stk_conf_set(&l->in, &l->conf->password, value);
+    stk_logf(l->in.host, STK_LOG_DEBUG, MQ_NAME,
              MQ_NAME ": parameter \"%s\" of " URI_KEY " has no effect here", name);
     return STK_OK;
-}
-
-/* mysql_connection_attributes: a=b&c=d, what the Java core appends to its own
- * URL.  Parameters of the URI are stronger, so it is read first. */
-static stk_status take_attributes(struct loader *l, const char *text)
-{
-    char *copy = strdup(text);
-    if (!copy)
-        return stk_err_nomem(l->err);
-    stk_status st = STK_OK;
-    char *rest = copy;
-    for (char *item; st == STK_OK && (item = strsep(&rest, "&"));) {
-        if (!*item)
-            continue;
-        char *eq = strchr(item, '=');
-        if (eq)
-            *eq = '\0';
-        st = take_param(l, item, eq ? eq + 1 : "");
-    }
-    explicit_bzero(copy, strlen(text));
-    free(copy);
-    return st;
-}
-
-/* The library says no more of such a file than "No such file or directory". */
-static stk_status readable(struct loader *l, const char *name, const char *path)
-{
-    if (!path || access(path, R_OK) == 0)
-        return STK_OK;
-    return FAIL(l, "%s of " URI_KEY " names %.300s: %s", name, path, strerror(errno));
 }
 
 /* The flags of older drivers where sslMode is not given.  useSSL=true never
@@ -246,10 +181,10 @@ static stk_status settle_tls(struct loader *l)
         return FAIL(l, "%s is given without %s in " URI_KEY,
                     conf->cert ? "clientSslCert" : "clientSslKey",
                     conf->cert ? "clientSslKey" : "clientSslCert");
-    stk_status st = readable(l, "serverSslCert", conf->ca);
+    stk_status st = stk_conf_readable(&l->in, "serverSslCert", conf->ca);
     if (!st)
-        st = readable(l, "clientSslCert", conf->cert);
-    return st ? st : readable(l, "clientSslKey", conf->key);
+        st = stk_conf_readable(&l->in, "clientSslCert", conf->cert);
+    return st ? st : stk_conf_readable(&l->in, "clientSslKey", conf->key);
 }
 
 /* --------------------------------------------------------------------- hosts */
@@ -259,19 +194,19 @@ static stk_status add_host(struct loader *l, const char *host, uint16_t port)
     struct mq_conf *conf = l->conf;
     struct mq_host *h = realloc(conf->hosts, (conf->nhosts + 1) * sizeof *h);
     if (!h)
-        return stk_err_nomem(l->err);
+        return stk_err_nomem(l->in.err);
     conf->hosts = h;
     h += conf->nhosts++;
     memset(h, 0, sizeof *h);
     h->port = port;
-    return set(l, &h->host, *host ? host : "localhost");
+    return stk_conf_set(&l->in, &h->host, *host ? host : "localhost");
 }
 
 static stk_status key_port(struct loader *l, uint16_t *port)
 {
-    const char *text = key(l, "mysql_port");
+    const char *text = stk_conf_get(&l->in, "mysql_port");
     int64_t n = 3306;
-    stk_status st = text ? number(l, "mysql_port", text, 1, 65535, &n) : STK_OK;
+    stk_status st = text ? stk_conf_number(&l->in, "mysql_port", text, 1, 65535, &n) : STK_OK;
     *port = (uint16_t)n;
     return st;
 }
@@ -279,12 +214,12 @@ static stk_status key_port(struct loader *l, uint16_t *port)
 /* mysql_host, which may list several. */
 static stk_status take_host_keys(struct loader *l)
 {
-    const char *hosts = key(l, "mysql_host");
+    const char *hosts = stk_conf_get(&l->in, "mysql_host");
     uint16_t port;
     stk_status st = key_port(l, &port);
     char *copy = strdup(hosts ? hosts : "localhost");
     if (!copy)
-        return stk_err_nomem(l->err);
+        return stk_err_nomem(l->in.err);
     char *rest = copy;
     for (char *h; st == STK_OK && (h = strsep(&rest, ", "));)
         if (*h)
@@ -296,7 +231,7 @@ static stk_status take_host_keys(struct loader *l)
 static stk_status take_uri_hosts(struct loader *l, const struct stk_uri *uri)
 {
     if (uri->nhosts == 0 ||
-        (uri->nhosts == 1 && uri->hosts[0].host[0] == '\0' && key(l, "mysql_host")))
+        (uri->nhosts == 1 && uri->hosts[0].host[0] == '\0' && stk_conf_get(&l->in, "mysql_host")))
         return take_host_keys(l);
     uint16_t port;
     stk_status st = key_port(l, &port);
@@ -307,30 +242,21 @@ static stk_status take_uri_hosts(struct loader *l, const struct stk_uri *uri)
 
 /* ------------------------------------------------------------------- loading */
 
-/* A key beside the URI that says something else is said to lose. */
-static void tell_override(const struct loader *l, const char *name, const char *uri_value)
-{
-    const char *value = key(l, name);
-    if (value && uri_value && l->host && strcmp(value, uri_value) != 0)
-        stk_logf(l->host, STK_LOG_INFO, MQ_NAME, MQ_NAME ": %s is ignored, " URI_KEY " says it",
-                 name);
-}
-
 static void tell_overrides(const struct loader *l, const struct stk_uri *uri)
 {
     char text[24] = "";
-    tell_override(l, "mysql_user", l->conf->user);
-    tell_override(l, "mysql_password", l->conf->password);
-    tell_override(l, "mysql_database_name", l->conf->database);
+    stk_conf_overridden(&l->in, "mysql_user", l->conf->user);
+    stk_conf_overridden(&l->in, "mysql_password", l->conf->password);
+    stk_conf_overridden(&l->in, "mysql_database_name", l->conf->database);
     if (uri->nhosts && uri->hosts[0].host[0])
-        tell_override(l, "mysql_host", uri->hosts[0].host);
+        stk_conf_overridden(&l->in, "mysql_host", uri->hosts[0].host);
     if (uri->nhosts && uri->hosts[0].port) {
         snprintf(text, sizeof text, "%u", uri->hosts[0].port);
-        tell_override(l, "mysql_port", text);
+        stk_conf_overridden(&l->in, "mysql_port", text);
     }
     if (l->pool_size >= 0) {
         snprintf(text, sizeof text, "%" PRId64, l->pool_size);
-        tell_override(l, "mysql_connection_pool_size", text);
+        stk_conf_overridden(&l->in, "mysql_connection_pool_size", text);
     }
 }
 
@@ -340,7 +266,7 @@ static stk_status take_uri(struct loader *l, const char *text)
     /* What a JDBC configuration holds. */
     if (strncasecmp(text, "jdbc:", 5) == 0)
         text += 5;
-    stk_status st = stk_uri_parse(text, URI_KEY, &uri, l->err);
+    stk_status st = stk_uri_parse(text, URI_KEY, &uri, l->in.err);
     if (st != STK_OK)
         return st;
     struct mq_conf *conf = l->conf;
@@ -349,11 +275,8 @@ static stk_status take_uri(struct loader *l, const char *text)
                   uri->scheme);
         goto out;
     }
-    if (uri->user && *uri->user && (st = set(l, &conf->user, uri->user)) != STK_OK)
-        goto out;
-    if (uri->password && (st = set(l, &conf->password, uri->password)) != STK_OK)
-        goto out;
-    if (uri->database && *uri->database && (st = set(l, &conf->database, uri->database)) != STK_OK)
+    st = stk_conf_login(&l->in, uri, &conf->user, &conf->password, &conf->database);
+    if (st != STK_OK)
         goto out;
     for (size_t i = 0; i < uri->nparams; i++)
         if ((st = take_param(l, uri->params[i].key, uri->params[i].value)) != STK_OK)
@@ -370,11 +293,11 @@ out:
 static stk_status pick(struct loader *l, int64_t uri, const char *name, int64_t dflt, int64_t min,
                        int64_t max, int64_t *out)
 {
-    const char *text = key(l, name);
+    const char *text = stk_conf_get(&l->in, name);
     *out = uri >= 0 ? uri : dflt;
     if (uri >= 0 || !text)
         return STK_OK;
-    return number(l, name, text, min, max, out);
+    return stk_conf_number(&l->in, name, text, min, max, out);
 }
 
 static stk_status take_pool(struct loader *l)
@@ -399,19 +322,19 @@ static stk_status take_keys(struct loader *l, bool uri)
 {
     struct mq_conf *conf = l->conf;
     stk_status st = STK_OK;
-    const char *user = key(l, "mysql_user");
-    const char *password = key(l, "mysql_password");
-    const char *database = key(l, "mysql_database_name");
+    const char *user = stk_conf_get(&l->in, "mysql_user");
+    const char *password = stk_conf_get(&l->in, "mysql_password");
+    const char *database = stk_conf_get(&l->in, "mysql_database_name");
     if (!conf->user && !user)
-        return stk_err_set(l->err, STK_E_CONFIG,
+        return stk_err_set(l->in.err, STK_E_CONFIG,
                            MQ_NAME ": no user name is set. Set " URI_KEY
                                    ": \"mysql://user:password@host:3306/supertokens\"");
     if (!conf->user)
-        st = set(l, &conf->user, user);
+        st = stk_conf_set(&l->in, &conf->user, user);
     if (st == STK_OK && !conf->password && password)
-        st = set(l, &conf->password, password);
+        st = stk_conf_set(&l->in, &conf->password, password);
     if (st == STK_OK && !conf->database)
-        st = set(l, &conf->database, database ? database : "supertokens");
+        st = stk_conf_set(&l->in, &conf->database, database ? database : "supertokens");
     if (st == STK_OK && conf->database && strlen(conf->database) > 64 * 4)
         return FAIL(l, "the database name is longer than 64 characters");
     if (st == STK_OK && !uri)
@@ -424,31 +347,29 @@ static stk_status take_keys(struct loader *l, bool uri)
 stk_status mq_conf_load(const stk_kv *kv, size_t nkv, const stk_host *host, struct mq_conf **out,
                         stk_err *err)
 {
-    struct loader l = {.conf = calloc(1, sizeof(struct mq_conf)),
-                       .kv = kv,
-                       .nkv = nkv,
-                       .host = host,
+    struct loader l = {.in = {MQ_NAME, URI_KEY, kv, nkv, host, err},
+                       .conf = calloc(1, sizeof(struct mq_conf)),
                        .use = -1,
                        .require = -1,
                        .verify = -1,
                        .pool_size = -1,
                        .min_idle = -1,
-                       .idle_ms = -1,
-                       .err = err};
+                       .idle_ms = -1};
     *out = NULL;
     if (!l.conf)
         return stk_err_nomem(err);
     l.conf->connect_us = 5000000;
     stk_status st = STK_OK;
-    const char *uri = key(&l, URI_KEY);
-    const char *attributes = key(&l, "mysql_connection_attributes");
-    if (key(&l, "mysql_table_names_prefix"))
+    const char *uri = stk_conf_get(&l.in, URI_KEY);
+    /* What the Java core appends to its own URL; parameters of the URI are stronger. */
+    const char *attributes = stk_conf_get(&l.in, "mysql_connection_attributes");
+    if (stk_conf_get(&l.in, "mysql_table_names_prefix"))
         st = FAIL(&l,
                   "%s is not supported: tables have fixed names, all beginning with st_. Give this "
                   "installation a database of its own instead",
                   "mysql_table_names_prefix");
     if (st == STK_OK && attributes)
-        st = take_attributes(&l, attributes);
+        st = stk_conf_pairs(&l.in, attributes, take_param, &l);
     if (st == STK_OK && uri)
         st = take_uri(&l, uri);
     if (st == STK_OK)
@@ -472,10 +393,8 @@ void mq_conf_free(struct mq_conf *conf)
     for (size_t i = 0; i < conf->nhosts; i++)
         free(conf->hosts[i].host);
     free(conf->hosts);
-    if (conf->password)
-        explicit_bzero(conf->password, strlen(conf->password));
     free(conf->user);
-    free(conf->password);
+    stk_conf_wipe(conf->password);
     free(conf->database);
     free(conf->ca);
     free(conf->cert);
@@ -495,48 +414,34 @@ void mq_host_text(const struct mq_host *h, char *out, size_t n)
         snprintf(out, n, strchr(h->host, ':') ? "[%s]:%u" : "%s:%u", h->host, h->port);
 }
 
-/* FNV-1a, for identities too long for their buffer and for what must be
- * compared without being readable. */
-static uint64_t mix(uint64_t h, const char *s)
-{
-    for (; s && *s; s++)
-        h = (h ^ (unsigned char)*s) * 1099511628211u;
-    return (h ^ 0xFF) * 1099511628211u;
-}
-
 stk_status mq_conf_identity(const struct mq_conf *conf, char *data_id, char *pool_id, size_t n,
                             stk_err *err)
 {
-    if (n < 64)
-        return stk_err_set(err, STK_E_INVALID, MQ_NAME ": identity buffers are too small");
+    const struct stk_conf in = {.plugin = MQ_NAME, .err = err};
+    struct stk_identity id;
+    stk_status st = stk_identity_begin(&in, &id, data_id, n);
+    if (st != STK_OK)
+        return st;
     char one[300];
-    uint64_t hash = 14695981039346656037u;
-    memset(data_id, 0, n);
     memset(pool_id, 0, n);
-    size_t len = (size_t)snprintf(data_id, n, "mysql://");
-    for (size_t i = 0; i <= conf->nhosts; i++) {
-        if (i < conf->nhosts)
-            mq_host_text(&conf->hosts[i], one, sizeof one);
-        else
-            snprintf(one, sizeof one, "/%s", conf->database);
-        hash = mix(hash, one);
-        const char *comma = i && i < conf->nhosts ? "," : "";
-        len += (size_t)snprintf(data_id + (len < n ? len : n - 1), len < n ? n - len : 1, "%s%s",
-                                comma, one);
+    stk_identity_put(&id, "mysql://");
+    for (size_t i = 0; i < conf->nhosts; i++) {
+        mq_host_text(&conf->hosts[i], one, sizeof one);
+        stk_identity_put(&id, i ? "," : "");
+        stk_identity_put(&id, one);
     }
-    /* Where the parts did not fit, a hash of all of them ends what did. */
-    if (len >= n)
-        snprintf(data_id + n - 18, 18, "~%016" PRIx64, hash);
+    stk_identity_put(&id, "/");
+    stk_identity_put(&id, conf->database);
+    stk_identity_end(&id);
 
     /* The password takes part as a hash over everything that makes a connection. */
-    uint64_t all = mix(mix(hash, conf->user), conf->password);
-    const char *const files[] = {conf->ca, conf->cert, conf->key, conf->ciphers,
-                                 conf->tls_versions};
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        all = mix(all, files[i]);
     snprintf(one, sizeof one, "%u/%u/%" PRIu64 "/%d", conf->pool_size, conf->min_idle,
              conf->idle_us, (int)conf->tls);
-    all = mix(all, one);
-    snprintf(pool_id, n, "mysql-pool:%.16s@%016" PRIx64 "%016" PRIx64, conf->user, all, hash);
+    const char *const parts[] = {conf->user, conf->password, conf->ca,           conf->cert,
+                                 conf->key,  conf->ciphers,  conf->tls_versions, one};
+    uint64_t all = id.hash;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        all = stk_conf_hash(all, parts[i]);
+    snprintf(pool_id, n, "mysql-pool:%.16s@%016" PRIx64 "%016" PRIx64, conf->user, all, id.hash);
     return STK_OK;
 }

@@ -7,7 +7,6 @@
 #include "mq.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -97,14 +96,9 @@ static void *renew(void *arg)
 
 static stk_status start_renewing(struct mq_lease *l, stk_err *err)
 {
-    sigset_t all, before; /* signals belong to the core's threads */
-    sigfillset(&all);
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->cond, NULL);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&l->thread, NULL, renew, l);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc ? stk_err_nomem(err) : STK_OK;
+    return stk_thread_start(&l->thread, renew, l) ? stk_err_nomem(err) : STK_OK;
 }
 
 /* ------------------------------------------------------------------ the table */

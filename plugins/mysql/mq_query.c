@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 
 enum { MAX_STEP_MS = 64 };
@@ -134,7 +133,7 @@ struct kill {
 
 /* A server does not notice that its client has gone while it waits for a lock:
  * the transaction would live on, with the locks that it has. */
-static void *deliver(void *arg)
+static void deliver(void *arg)
 {
     struct kill *k = arg;
     mysql_thread_init();
@@ -149,12 +148,7 @@ static void *deliver(void *arg)
         mq_limit_end();
     }
     mysql_thread_end();
-    pthread_mutex_lock(&k->db->kill_lock);
-    k->db->kills--;
-    pthread_cond_broadcast(&k->db->kill_done);
-    pthread_mutex_unlock(&k->db->kill_lock);
     free(k);
-    return NULL;
 }
 
 void mq_kill(struct mq_conn *conn, bool statement_only)
@@ -163,28 +157,7 @@ void mq_kill(struct mq_conn *conn, bool statement_only)
     if (!k)
         return;
     *k = (struct kill){conn->db, conn->host, conn->id, statement_only};
-    pthread_mutex_lock(&k->db->kill_lock);
-    k->db->kills++;
-    pthread_mutex_unlock(&k->db->kill_lock);
-    pthread_t thread;
-    pthread_attr_t attr;
-    sigset_t all, before; /* signals belong to the core's threads */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&thread, &attr, deliver, k) != 0)
-        deliver(k);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-}
-
-void mq_kill_drain(struct stk_db *db)
-{
-    pthread_mutex_lock(&db->kill_lock);
-    while (db->kills)
-        pthread_cond_wait(&db->kill_done, &db->kill_lock);
-    pthread_mutex_unlock(&db->kill_lock);
+    stk_jobs_start(&conn->db->kills, deliver, k);
 }
 
 /* --------------------------------------------------------- single statements */

@@ -129,12 +129,11 @@ static void db_close(stk_db *db)
         return;
     if (db->pool)
         stk_pool_free(db->pool);
-    mq_kill_drain(db);
+    stk_jobs_drain(&db->kills);
     if (db->sql)
         stk_sql_close(db->sql);
     mq_conf_free(db->conf);
-    pthread_mutex_destroy(&db->kill_lock);
-    pthread_cond_destroy(&db->kill_done);
+    stk_jobs_destroy(&db->kills);
     free(db);
 }
 
@@ -157,8 +156,7 @@ static stk_status db_open(const stk_kv *kv, size_t nkv, const stk_catalog *catal
     stk_db *db = calloc(1, sizeof *db);
     if (!db)
         return stk_err_nomem(err);
-    pthread_mutex_init(&db->kill_lock, NULL);
-    pthread_cond_init(&db->kill_done, NULL);
+    stk_jobs_init(&db->kills);
     db->flags = flags;
     struct mq_conn *conn = NULL;
     stk_status st = mq_conf_load(kv, nkv, mq_core, &db->conf, err);
@@ -192,32 +190,20 @@ static stk_status health(stk_db *db, uint32_t timeout_ms, stk_health *out, stk_e
                  info, conn->server);
         stk_pool_put(db->pool, conn, st != STK_OK);
     }
-    struct stk_pool_stats stats;
-    stk_pool_get_stats(db->pool, &stats);
-    h.pool_size = stats.max;
-    h.pool_open = stats.open;
-    h.pool_idle = stats.idle;
-    h.pool_waiters = stats.waiters;
-    h.reconnects = stats.reconnects;
-    h.pool_timeouts = stats.timeouts + stats.refused;
+    stk_pool_health(db->pool, &h);
     stk_copy_min(out, out->size, &h, out->size < sizeof h ? out->size : sizeof h);
     return st;
 }
 
 static void dump(stk_db *db, void (*emit)(void *ud, const char *key, const char *value), void *ud)
 {
-    char text[128];
     emit(ud, "client library", mysql_get_client_info());
     if (!db)
         return;
     stk_health h = {.size = sizeof h};
     if (health(db, 2000, &h, NULL) == STK_OK)
         emit(ud, "server", h.server);
-    for (uint16_t i = 0; i < db->sql->nqueries; i++) {
-        const struct stk_sql_stmt *stmt = stk_sql_stmt(db->sql, i, 0);
-        snprintf(text, sizeof text, "query.%s", db->sql->queries[i].name);
-        emit(ud, text, stmt ? stmt->text : "");
-    }
+    stk_sql_dump(db->sql, emit, ud);
 }
 
 /* -------------------------------------------------------------------- options */

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include <libpq-fe.h>
+#include <stk_driver.h>
 #include <stk_sql.h>
 
 #include "pg_conf.h"
@@ -52,12 +53,10 @@ struct stk_db {
     uint32_t nbits;         /* of pg_conn.prepared */
     uint32_t flags;         /* STK_OPEN_* */
     atomic_bool use_prepared;
-    atomic_bool down;            /* the last attempt to connect failed */
-    atomic_uint first_host;      /* index of the host that was good last */
-    char server[96];             /* every host, for messages without a connection */
-    pthread_mutex_t cancel_lock; /* guards cancels; taken alone */
-    pthread_cond_t cancel_done;
-    unsigned cancels; /* threads that deliver a cancel request */
+    atomic_bool down;        /* the last attempt to connect failed */
+    atomic_uint first_host;  /* index of the host that was good last */
+    char server[96];         /* every host, for messages without a connection */
+    struct stk_jobs cancels; /* deliver cancel requests */
 };
 
 struct pg_conn {
@@ -111,8 +110,6 @@ enum pg_wait pg_wait_socket(PGconn *pg, bool in, bool out, uint64_t deadline_us)
 enum pg_wait pg_wait_result(PGconn *pg, uint64_t deadline_us);
 /* Asks the server to stop what the connection runs; returns at once. */
 void pg_cancel(struct pg_conn *conn);
-/* Waits until all cancel requests are delivered. */
-void pg_cancel_drain(struct stk_db *db);
 
 /* One statement with text parameters and text results.  *out (may be NULL) is the caller's to clear. */
 stk_status pg_query(struct pg_conn *conn, const char *sql, int nparams, const char *const *params,

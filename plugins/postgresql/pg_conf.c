@@ -13,39 +13,19 @@
 #include <string.h>
 #include <strings.h>
 
+#include <stk_conf.h>
 #include <stk_sdk.h>
-#include <stk_uri.h>
 
 #define URI_KEY "postgresql_connection_uri"
 
 struct loader {
+    struct stk_conf in;
     struct pg_conf *conf;
-    const stk_kv *kv;
-    size_t nkv;
-    const stk_host *host;
     bool target_set;
     char *uri_schema; /* currentSchema */
-    stk_err *err;
 };
 
-#define FAIL(l, ...) stk_err_set((l)->err, STK_E_CONFIG, PG_NAME ": " __VA_ARGS__)
-
-static const char *key(const struct loader *l, const char *name)
-{
-    const char *value = stk_kv_get(l->kv, l->nkv, name, NULL);
-    return value && *value ? value : NULL;
-}
-
-/* Replaces *slot by a copy. */
-static stk_status set(struct loader *l, char **slot, const char *value)
-{
-    char *copy = strdup(value);
-    if (!copy)
-        return stk_err_nomem(l->err);
-    free(*slot);
-    *slot = copy;
-    return STK_OK;
-}
+#define FAIL(l, ...) stk_err_set((l)->in.err, STK_E_CONFIG, PG_NAME ": " __VA_ARGS__)
 
 static const char *param_get(const struct pg_conf *conf, const char *name)
 {
@@ -60,10 +40,10 @@ static stk_status param_set(struct loader *l, const char *name, const char *valu
     struct pg_conf *conf = l->conf;
     for (size_t i = 0; i < conf->nparams; i++)
         if (strcmp(conf->params[i].key, name) == 0)
-            return set(l, &conf->params[i].value, value);
+            return stk_conf_set(&l->in, &conf->params[i].value, value);
     struct pg_param *p = realloc(conf->params, (conf->nparams + 1) * sizeof *p);
     if (!p)
-        return stk_err_nomem(l->err);
+        return stk_err_nomem(l->in.err);
     conf->params = p;
     p += conf->nparams;
     p->key = strdup(name);
@@ -71,7 +51,7 @@ static stk_status param_set(struct loader *l, const char *name, const char *valu
     if (!p->key || !p->value) {
         free(p->key);
         free(p->value);
-        return stk_err_nomem(l->err);
+        return stk_err_nomem(l->in.err);
     }
     conf->nparams++;
     return STK_OK;
@@ -161,13 +141,14 @@ static stk_status set_connect_timeout(struct loader *l, const char *value)
 }
 
 /* One parameter of the URI or of postgresql_connection_attributes. */
-static stk_status take_param(struct loader *l, const char *name, const char *value)
+static stk_status take_param(void *ud, const char *name, const char *value)
 {
+    struct loader *l = ud;
     for (size_t i = 0; i < sizeof jdbc_ignored / sizeof jdbc_ignored[0]; i++)
         if (strcasecmp(name, jdbc_ignored[i]) == 0)
             return STK_OK;
     if (strcasecmp(name, "currentSchema") == 0)
-        return set(l, &l->uri_schema, value);
+        return stk_conf_set(&l->in, &l->uri_schema, value);
     if (strcasecmp(name, "ApplicationName") == 0)
         return param_set(l, "application_name", value);
     if (strcasecmp(name, "tcpKeepAlive") == 0)
@@ -189,36 +170,14 @@ static stk_status take_param(struct loader *l, const char *name, const char *val
     if (strcmp(name, "client_encoding") == 0)
         return STK_OK; /* always UTF8 */
     if (strcmp(name, "user") == 0)
-        return set(l, &l->conf->user, value);
+        return stk_conf_set(&l->in, &l->conf->user, value);
     if (strcmp(name, "password") == 0)
-        return set(l, &l->conf->password, value);
+        return stk_conf_set(&l->in, &l->conf->password, value);
     if (strcmp(name, "dbname") == 0)
-        return set(l, &l->conf->database, value);
+        return stk_conf_set(&l->in, &l->conf->database, value);
     if (!pg_param_known(name))
         return FAIL(l, "parameter \"%s\" of " URI_KEY " is not known to libpq. Remove it", name);
     return param_set(l, name, value);
-}
-
-/* postgresql_connection_attributes: a=b&c=d, what the Java core appends to its
- * own URL.  Parameters of the URI are stronger, so it is read first. */
-static stk_status take_attributes(struct loader *l, const char *text)
-{
-    char *copy = strdup(text);
-    if (!copy)
-        return stk_err_nomem(l->err);
-    stk_status st = STK_OK;
-    char *rest = copy;
-    for (char *item; st == STK_OK && (item = strsep(&rest, "&"));) {
-        if (!*item)
-            continue;
-        char *eq = strchr(item, '=');
-        if (eq)
-            *eq = '\0';
-        st = take_param(l, item, eq ? eq + 1 : "");
-    }
-    explicit_bzero(copy, strlen(text));
-    free(copy);
-    return st;
 }
 
 /* --------------------------------------------------------------------- hosts */
@@ -228,22 +187,22 @@ static stk_status add_host(struct loader *l, const char *host, const char *port,
     struct pg_conf *conf = l->conf;
     struct pg_host *h = realloc(conf->hosts, (conf->nhosts + 1) * sizeof *h);
     if (!h)
-        return stk_err_nomem(l->err);
+        return stk_err_nomem(l->in.err);
     conf->hosts = h;
     h += conf->nhosts++;
     *h = (struct pg_host){.raw = raw};
-    stk_status st = host && *host ? set(l, &h->host, host) : STK_OK;
-    return st == STK_OK && port && *port ? set(l, &h->port, port) : st;
+    stk_status st = host && *host ? stk_conf_set(&l->in, &h->host, host) : STK_OK;
+    return st == STK_OK && port && *port ? stk_conf_set(&l->in, &h->port, port) : st;
 }
 
 /* postgresql_host, which may list several. */
 static stk_status take_host_keys(struct loader *l)
 {
-    const char *hosts = key(l, "postgresql_host");
-    const char *port = key(l, "postgresql_port");
+    const char *hosts = stk_conf_get(&l->in, "postgresql_host");
+    const char *port = stk_conf_get(&l->in, "postgresql_port");
     char *copy = strdup(hosts ? hosts : "localhost");
     if (!copy)
-        return stk_err_nomem(l->err);
+        return stk_err_nomem(l->in.err);
     stk_status st = STK_OK;
     char *rest = copy;
     for (char *h; st == STK_OK && (h = strsep(&rest, ", "));)
@@ -260,12 +219,12 @@ static stk_status take_uri_hosts(struct loader *l, const struct stk_uri *uri)
         raw = param_get(l->conf, "hostaddr");
     if (raw) /* libpq deals with it, lists included */
         return add_host(l, raw, param_get(l->conf, "port"), true);
-    if (uri->nhosts == 0 ||
-        (uri->nhosts == 1 && uri->hosts[0].host[0] == '\0' && key(l, "postgresql_host")))
+    if (uri->nhosts == 0 || (uri->nhosts == 1 && uri->hosts[0].host[0] == '\0' &&
+                             stk_conf_get(&l->in, "postgresql_host")))
         return take_host_keys(l);
     const char *fallback = param_get(l->conf, "port");
     if (!fallback)
-        fallback = key(l, "postgresql_port");
+        fallback = stk_conf_get(&l->in, "postgresql_port");
     stk_status st = STK_OK;
     for (size_t i = 0; i < uri->nhosts && st == STK_OK; i++) {
         char port[8] = "";
@@ -278,19 +237,10 @@ static stk_status take_uri_hosts(struct loader *l, const struct stk_uri *uri)
 
 /* ------------------------------------------------------------------- loading */
 
-/* A key beside the URI that says something else is said to lose. */
-static void tell_override(const struct loader *l, const char *name, const char *uri_value)
-{
-    const char *value = key(l, name);
-    if (value && uri_value && l->host && strcmp(value, uri_value) != 0)
-        stk_logf(l->host, STK_LOG_INFO, PG_NAME, PG_NAME ": %s is ignored, " URI_KEY " says it",
-                 name);
-}
-
 static stk_status take_uri(struct loader *l, const char *text)
 {
     struct stk_uri *uri = NULL;
-    stk_status st = stk_uri_parse(text, URI_KEY, &uri, l->err);
+    stk_status st = stk_uri_parse(text, URI_KEY, &uri, l->in.err);
     if (st != STK_OK)
         return st;
     struct pg_conf *conf = l->conf;
@@ -299,11 +249,8 @@ static stk_status take_uri(struct loader *l, const char *text)
                   uri->scheme);
         goto out;
     }
-    if (uri->user && *uri->user && (st = set(l, &conf->user, uri->user)) != STK_OK)
-        goto out;
-    if (uri->password && (st = set(l, &conf->password, uri->password)) != STK_OK)
-        goto out;
-    if (uri->database && *uri->database && (st = set(l, &conf->database, uri->database)) != STK_OK)
+    st = stk_conf_login(&l->in, uri, &conf->user, &conf->password, &conf->database);
+    if (st != STK_OK)
         goto out;
     for (size_t i = 0; i < uri->nparams; i++)
         if ((st = take_param(l, uri->params[i].key, uri->params[i].value)) != STK_OK)
@@ -312,35 +259,24 @@ static stk_status take_uri(struct loader *l, const char *text)
     char port[8] = "";
     if (uri->nhosts && uri->hosts[0].port)
         snprintf(port, sizeof port, "%u", uri->hosts[0].port);
-    tell_override(l, "postgresql_user", conf->user);
-    tell_override(l, "postgresql_password", conf->password);
-    tell_override(l, "postgresql_database_name", conf->database);
-    tell_override(l, "postgresql_table_schema", l->uri_schema);
+    stk_conf_overridden(&l->in, "postgresql_user", conf->user);
+    stk_conf_overridden(&l->in, "postgresql_password", conf->password);
+    stk_conf_overridden(&l->in, "postgresql_database_name", conf->database);
+    stk_conf_overridden(&l->in, "postgresql_table_schema", l->uri_schema);
     if (uri->nhosts && uri->hosts[0].host[0])
-        tell_override(l, "postgresql_host", uri->hosts[0].host);
-    tell_override(l, "postgresql_port", port[0] ? port : NULL);
+        stk_conf_overridden(&l->in, "postgresql_host", uri->hosts[0].host);
+    stk_conf_overridden(&l->in, "postgresql_port", port[0] ? port : NULL);
 out:
     stk_uri_free(uri);
     return st;
 }
 
-/* A number of a key; the core has checked it, conformance runs have not. */
 static stk_status number(struct loader *l, const char *name, int64_t dflt, int64_t min, int64_t max,
                          int64_t *out)
 {
-    const char *text = key(l, name);
+    const char *text = stk_conf_get(&l->in, name);
     *out = dflt;
-    if (!text)
-        return STK_OK;
-    char *end;
-    errno = 0;
-    long long v = strtoll(text, &end, 10);
-    if (errno || end == text || *end || v < min || v > max)
-        return stk_err_set(l->err, STK_E_CONFIG,
-                           PG_NAME ": %s must be a number from %" PRId64 " to %" PRId64, name, min,
-                           max);
-    *out = v;
-    return STK_OK;
+    return text ? stk_conf_number(&l->in, name, text, min, max, out) : STK_OK;
 }
 
 static stk_status take_pool(struct loader *l)
@@ -357,7 +293,7 @@ static stk_status take_pool(struct loader *l)
     conf->pool_size = (uint32_t)size;
     conf->min_idle = (uint32_t)idle;
     conf->idle_us = (uint64_t)timeout * 1000;
-    const char *prepared = key(l, "postgresql_prepared_statements");
+    const char *prepared = stk_conf_get(&l->in, "postgresql_prepared_statements");
     if (!prepared || strcasecmp(prepared, "auto") == 0)
         conf->prepared = PG_PREPARED_AUTO;
     else if (strcasecmp(prepared, "on") == 0)
@@ -375,26 +311,26 @@ static stk_status take_keys(struct loader *l, bool uri)
 {
     struct pg_conf *conf = l->conf;
     stk_status st = STK_OK;
-    const char *user = key(l, "postgresql_user");
-    const char *password = key(l, "postgresql_password");
-    const char *database = key(l, "postgresql_database_name");
-    const char *schema = key(l, "postgresql_table_schema");
+    const char *user = stk_conf_get(&l->in, "postgresql_user");
+    const char *password = stk_conf_get(&l->in, "postgresql_password");
+    const char *database = stk_conf_get(&l->in, "postgresql_database_name");
+    const char *schema = stk_conf_get(&l->in, "postgresql_table_schema");
     if (!uri && !user)
-        return stk_err_set(l->err, STK_E_CONFIG,
+        return stk_err_set(l->in.err, STK_E_CONFIG,
                            PG_NAME ": neither " URI_KEY " nor postgresql_user is set. Set " URI_KEY
                                    ": \"postgresql://user:password@host:5432/supertokens\"");
     if (!conf->user && user)
-        st = set(l, &conf->user, user);
+        st = stk_conf_set(&l->in, &conf->user, user);
     if (st == STK_OK && !conf->password && password)
-        st = set(l, &conf->password, password);
+        st = stk_conf_set(&l->in, &conf->password, password);
     if (st == STK_OK && !conf->database)
-        st = set(l, &conf->database, database ? database : "supertokens");
+        st = stk_conf_set(&l->in, &conf->database, database ? database : "supertokens");
     if (l->uri_schema || !schema)
         schema = l->uri_schema ? l->uri_schema : "public";
     if (strlen(schema) > 63)
         return FAIL(l, "the schema name \"%s\" is longer than 63 bytes", schema);
     if (st == STK_OK)
-        st = set(l, &conf->schema, schema);
+        st = stk_conf_set(&l->in, &conf->schema, schema);
     if (st == STK_OK && !uri)
         st = take_host_keys(l);
     if (st == STK_OK && conf->nhosts == 0)
@@ -405,22 +341,24 @@ static stk_status take_keys(struct loader *l, bool uri)
 stk_status pg_conf_load(const stk_kv *kv, size_t nkv, const stk_host *host, struct pg_conf **out,
                         stk_err *err)
 {
-    struct loader l = {calloc(1, sizeof(struct pg_conf)), kv, nkv, host, false, NULL, err};
+    struct loader l = {.in = {PG_NAME, URI_KEY, kv, nkv, host, err},
+                       .conf = calloc(1, sizeof(struct pg_conf))};
     *out = NULL;
     if (!l.conf)
         return stk_err_nomem(err);
     l.conf->connect_us = 5000000;
     stk_status st = STK_OK;
-    const char *uri = key(&l, URI_KEY);
-    const char *attributes = key(&l, "postgresql_connection_attributes");
-    if (key(&l, "postgresql_table_names_prefix"))
+    const char *uri = stk_conf_get(&l.in, URI_KEY);
+    /* What the Java core appends to its own URL; parameters of the URI are stronger. */
+    const char *attributes = stk_conf_get(&l.in, "postgresql_connection_attributes");
+    if (stk_conf_get(&l.in, "postgresql_table_names_prefix"))
         st =
             FAIL(&l,
                  "%s is not supported: tables have fixed names. Give this installation a schema of "
                  "its own with postgresql_table_schema instead",
                  "postgresql_table_names_prefix");
     if (st == STK_OK && attributes)
-        st = take_attributes(&l, attributes);
+        st = stk_conf_pairs(&l.in, attributes, take_param, &l);
     if (st == STK_OK && uri)
         st = take_uri(&l, uri);
     if (st == STK_OK)
@@ -440,13 +378,6 @@ stk_status pg_conf_load(const stk_kv *kv, size_t nkv, const stk_host *host, stru
     return STK_OK;
 }
 
-static void wipe(char *s)
-{
-    if (s)
-        explicit_bzero(s, strlen(s));
-    free(s);
-}
-
 void pg_conf_free(struct pg_conf *conf)
 {
     if (!conf)
@@ -457,12 +388,12 @@ void pg_conf_free(struct pg_conf *conf)
     }
     for (size_t i = 0; i < conf->nparams; i++) {
         free(conf->params[i].key);
-        wipe(conf->params[i].value); /* sslpassword */
+        stk_conf_wipe(conf->params[i].value); /* sslpassword */
     }
     free(conf->hosts);
     free(conf->params);
     free(conf->user);
-    wipe(conf->password);
+    stk_conf_wipe(conf->password);
     free(conf->database);
     free(conf->schema);
     free(conf);
@@ -482,73 +413,45 @@ void pg_host_text(const struct pg_host *h, char *out, size_t n)
         snprintf(out, n, "%s:%s", h->host, h->port ? h->port : "5432");
 }
 
-/* FNV-1a, for identities too long for their buffer and for what must be
- * compared without being readable. */
-static uint64_t mix(uint64_t h, const char *s)
-{
-    for (; s && *s; s++)
-        h = (h ^ (unsigned char)*s) * 1099511628211u;
-    return (h ^ 0xFF) * 1099511628211u;
-}
-
-static void put(char *buf, size_t n, size_t *len, uint64_t *hash, const char *s)
-{
-    *hash = mix(*hash, s);
-    size_t add = strlen(s);
-    if (*len + add < n)
-        memcpy(buf + *len, s, add + 1);
-    *len += add;
-}
-
-/* Where the parts did not fit, a hash of all of them ends what did. */
-static void finish(char *buf, size_t n, size_t len, uint64_t hash)
-{
-    if (len < n)
-        return;
-    size_t at = strlen(buf);
-    at = at < n - 18 ? at : n - 18;
-    snprintf(buf + at, n - at, "~%016" PRIx64, hash);
-}
-
 stk_status pg_conf_identity(const struct pg_conf *conf, char *data_id, char *pool_id, size_t n,
                             stk_err *err)
 {
-    if (n < 64)
-        return stk_err_set(err, STK_E_INVALID, PG_NAME ": identity buffers are too small");
+    const struct stk_conf in = {.plugin = PG_NAME, .err = err};
+    struct stk_identity data;
+    stk_status st = stk_identity_begin(&in, &data, data_id, n);
+    if (st != STK_OK)
+        return st;
     char id[256];
-    size_t len = 0;
-    uint64_t hash = 14695981039346656037u;
-    memset(data_id, 0, n);
     memset(pool_id, 0, n);
-    put(data_id, n, &len, &hash, "postgresql://");
+    stk_identity_put(&data, "postgresql://");
     for (size_t i = 0; i < conf->nhosts; i++) {
         pg_host_text(&conf->hosts[i], id, sizeof id);
-        put(data_id, n, &len, &hash, i ? "," : "");
-        put(data_id, n, &len, &hash, id);
+        stk_identity_put(&data, i ? "," : "");
+        stk_identity_put(&data, id);
     }
     static const char *const where[] = {"host", "hostaddr", "port", "service"};
     for (size_t i = 0; i < 4; i++) {
         const char *value = param_get(conf, where[i]);
         if (value) {
-            put(data_id, n, &len, &hash, ";");
-            put(data_id, n, &len, &hash, value);
+            stk_identity_put(&data, ";");
+            stk_identity_put(&data, value);
         }
     }
-    put(data_id, n, &len, &hash, "/");
-    put(data_id, n, &len, &hash, conf->database);
-    put(data_id, n, &len, &hash, "#");
-    put(data_id, n, &len, &hash, conf->schema);
-    finish(data_id, n, len, hash);
+    stk_identity_put(&data, "/");
+    stk_identity_put(&data, conf->database);
+    stk_identity_put(&data, "#");
+    stk_identity_put(&data, conf->schema);
+    stk_identity_end(&data);
 
     /* The password takes part as a hash over everything that makes a connection. */
-    uint64_t all = mix(hash, conf->user);
-    all = mix(all, conf->password);
+    uint64_t all = stk_conf_hash(data.hash, conf->user);
+    all = stk_conf_hash(all, conf->password);
     for (size_t i = 0; i < conf->nparams; i++)
-        all = mix(mix(all, conf->params[i].key), conf->params[i].value);
+        all = stk_conf_hash(stk_conf_hash(all, conf->params[i].key), conf->params[i].value);
     snprintf(id, sizeof id, "%u/%u/%" PRIu64 "/%d/%d/%d", conf->pool_size, conf->min_idle,
              conf->idle_us, (int)conf->target, (int)conf->prepared, (int)conf->random_host);
-    all = mix(all, id);
+    all = stk_conf_hash(all, id);
     snprintf(pool_id, n, "postgresql-pool:%.16s@%016" PRIx64 "%016" PRIx64,
-             conf->user ? conf->user : "", all, hash);
+             conf->user ? conf->user : "", all, data.hash);
     return STK_OK;
 }

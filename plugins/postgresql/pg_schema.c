@@ -216,48 +216,52 @@ static stk_status op_set_sha(void *ud, uint32_t version, const char *sha256, stk
     return st;
 }
 
-static void fill_runner(struct stk_migrate *m, struct job *job, const stk_migration *scripts,
-                        size_t nscripts)
+static stk_status op_start(void *ud, stk_err *err)
 {
-    static const struct stk_migrate_ops ops = {op_exists, op_read,   op_begin,
-                                               op_end,    op_script, op_set_sha};
-    *m = (struct stk_migrate){.plugin = PG_NAME,
-                              .ops = &ops,
-                              .ud = job,
-                              .host = pg_core,
-                              .manual = "psql -f migration_scripts/postgresql/%s.sql",
-                              .scripts = scripts,
-                              .nscripts = nscripts,
-                              .catalog_version = job->db->sql->version};
+    struct job *job = ud;
+    return job_start(job, job->db, err);
+}
+
+static void op_stop(void *ud, stk_status st)
+{
+    job_end(ud, st);
+}
+
+static struct stk_migrate runner(struct job *job, const stk_migration *scripts, size_t nscripts)
+{
+    static const struct stk_migrate_ops ops = {.exists = op_exists,
+                                               .read = op_read,
+                                               .begin = op_begin,
+                                               .end = op_end,
+                                               .script = op_script,
+                                               .set_sha = op_set_sha,
+                                               .start = op_start,
+                                               .stop = op_stop};
+    return (struct stk_migrate){.plugin = PG_NAME,
+                                .ops = &ops,
+                                .ud = job,
+                                .host = pg_core,
+                                .manual = "psql -f migration_scripts/postgresql/%s.sql",
+                                .scripts = scripts,
+                                .nscripts = nscripts,
+                                .catalog_version = job->db->sql->version};
 }
 
 stk_status pg_migration_status(stk_db *db, const stk_migration *scripts, size_t nscripts,
                                void (*emit)(void *ud, const stk_migration_state *), void *ud,
                                stk_err *err)
 {
-    struct job job;
-    struct stk_migrate m;
-    stk_status st = job_start(&job, db, err);
-    if (st != STK_OK)
-        return st;
-    fill_runner(&m, &job, scripts, nscripts);
-    st = stk_migrate_status(&m, emit, ud, err);
-    job_end(&job, st);
-    return st;
+    struct job job = {.db = db};
+    struct stk_migrate m = runner(&job, scripts, nscripts);
+    return stk_migrate_status(&m, emit, ud, err);
 }
 
 stk_status pg_migrate(stk_db *db, const stk_migration *scripts, size_t nscripts, uint32_t to,
                       uint32_t flags, stk_progress_fn progress, void *ud, stk_err *err)
 {
-    struct job job;
-    struct stk_migrate m;
-    stk_status st = job_start(&job, db, err);
-    if (st != STK_OK)
-        return st;
-    fill_runner(&m, &job, scripts, nscripts);
-    st = stk_migrate_run(&m, to, flags, progress, ud, err);
-    job_end(&job, st);
-    return st;
+    struct job job = {.db = db};
+    struct stk_migrate m = runner(&job, scripts, nscripts);
+    return stk_migrate_run(&m, to, flags, progress, ud, err);
 }
 
 /* ----------------------------------------------------------- the real schema */

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 
 enum pg_wait pg_wait_socket(PGconn *pg, bool in, bool out, uint64_t deadline_us)
@@ -45,58 +44,18 @@ enum pg_wait pg_wait_result(PGconn *pg, uint64_t deadline_us)
 
 /* -------------------------------------------------------------------- cancel */
 
-struct cancel {
-    struct stk_db *db;
-    PGcancel *request;
-};
-
-static void *deliver(void *arg)
+static void deliver(void *request)
 {
-    struct cancel *c = arg;
     char msg[256];
-    PQcancel(c->request, msg, sizeof msg);
-    PQfreeCancel(c->request);
-    pthread_mutex_lock(&c->db->cancel_lock);
-    c->db->cancels--;
-    pthread_cond_broadcast(&c->db->cancel_done);
-    pthread_mutex_unlock(&c->db->cancel_lock);
-    free(c);
-    return NULL;
+    PQcancel(request, msg, sizeof msg);
+    PQfreeCancel(request);
 }
 
 void pg_cancel(struct pg_conn *conn)
 {
-    struct cancel *c = malloc(sizeof *c);
     PGcancel *request = PQgetCancel(conn->pg);
-    if (!c || !request) {
-        free(c);
-        PQfreeCancel(request);
-        return;
-    }
-    c->db = conn->db;
-    c->request = request;
-    pthread_mutex_lock(&c->db->cancel_lock);
-    c->db->cancels++;
-    pthread_mutex_unlock(&c->db->cancel_lock);
-    pthread_t thread;
-    pthread_attr_t attr;
-    sigset_t all, before; /* signals belong to the core's threads */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&thread, &attr, deliver, c) != 0)
-        deliver(c);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-}
-
-void pg_cancel_drain(struct stk_db *db)
-{
-    pthread_mutex_lock(&db->cancel_lock);
-    while (db->cancels)
-        pthread_cond_wait(&db->cancel_done, &db->cancel_lock);
-    pthread_mutex_unlock(&db->cancel_lock);
+    if (request)
+        stk_jobs_start(&conn->db->cancels, deliver, request);
 }
 
 /* --------------------------------------------------------- single statements */

@@ -118,14 +118,13 @@ static void db_close(stk_db *db)
         return;
     if (db->pool)
         stk_pool_free(db->pool);
-    pg_cancel_drain(db);
+    stk_jobs_drain(&db->cancels);
     if (db->sql) {
         pg_guards_free(db);
         stk_sql_close(db->sql);
     }
     pg_conf_free(db->conf);
-    pthread_mutex_destroy(&db->cancel_lock);
-    pthread_cond_destroy(&db->cancel_done);
+    stk_jobs_destroy(&db->cancels);
     free(db);
 }
 
@@ -152,8 +151,7 @@ static stk_status db_open(const stk_kv *kv, size_t nkv, const stk_catalog *catal
     stk_db *db = calloc(1, sizeof *db);
     if (!db)
         return stk_err_nomem(err);
-    pthread_mutex_init(&db->cancel_lock, NULL);
-    pthread_cond_init(&db->cancel_done, NULL);
+    stk_jobs_init(&db->cancels);
     db->flags = flags;
     struct pg_conn *conn = NULL;
     stk_status st = pg_conf_load(kv, nkv, pg_core, &db->conf, err);
@@ -189,21 +187,14 @@ static stk_status health(stk_db *db, uint32_t timeout_ms, stk_health *out, stk_e
                  version % 10000, conn->server);
         stk_pool_put(db->pool, conn, st != STK_OK);
     }
-    struct stk_pool_stats stats;
-    stk_pool_get_stats(db->pool, &stats);
-    h.pool_size = stats.max;
-    h.pool_open = stats.open;
-    h.pool_idle = stats.idle;
-    h.pool_waiters = stats.waiters;
-    h.reconnects = stats.reconnects;
-    h.pool_timeouts = stats.timeouts + stats.refused;
+    stk_pool_health(db->pool, &h);
     stk_copy_min(out, out->size, &h, out->size < sizeof h ? out->size : sizeof h);
     return st;
 }
 
 static void dump(stk_db *db, void (*emit)(void *ud, const char *key, const char *value), void *ud)
 {
-    char text[128];
+    char text[32];
     int lib = PQlibVersion();
     snprintf(text, sizeof text, "%d.%d", lib / 10000, lib % 10000);
     emit(ud, "libpq", text);
@@ -213,11 +204,7 @@ static void dump(stk_db *db, void (*emit)(void *ud, const char *key, const char 
     if (health(db, 2000, &h, NULL) == STK_OK)
         emit(ud, "server", h.server);
     emit(ud, "prepared_statements", atomic_load(&db->use_prepared) ? "on" : "off");
-    for (uint16_t i = 0; i < db->sql->nqueries; i++) {
-        const struct stk_sql_stmt *stmt = stk_sql_stmt(db->sql, i, 0);
-        snprintf(text, sizeof text, "query.%s", db->sql->queries[i].name);
-        emit(ud, text, stmt ? stmt->text : "");
-    }
+    stk_sql_dump(db->sql, emit, ud);
 }
 
 /* -------------------------------------------------------------------- options */

@@ -75,9 +75,20 @@ static bool edited(const struct row *r, const stk_migration *s)
 
 /* ------------------------------------------------------------------ status */
 
-stk_status stk_migrate_status(const struct stk_migrate *m,
-                              void (*emit)(void *ud, const stk_migration_state *), void *ud,
-                              stk_err *err)
+static stk_status start(const struct stk_migrate *m, stk_err *err)
+{
+    return m->ops->start ? m->ops->start(m->ud, err) : STK_OK;
+}
+
+static void stop(const struct stk_migrate *m, stk_status rc)
+{
+    if (m->ops->stop)
+        m->ops->stop(m->ud, rc);
+}
+
+static stk_status report(const struct stk_migrate *m,
+                         void (*emit)(void *ud, const stk_migration_state *), void *ud,
+                         stk_err *err)
 {
     struct history h = {0};
     stk_status rc = load(m, &h, err);
@@ -106,6 +117,18 @@ stk_status stk_migrate_status(const struct stk_migrate *m,
         emit(ud, &st);
     }
     history_clear(&h);
+    return rc;
+}
+
+stk_status stk_migrate_status(const struct stk_migrate *m,
+                              void (*emit)(void *ud, const stk_migration_state *), void *ud,
+                              stk_err *err)
+{
+    stk_status rc = start(m, err);
+    if (rc)
+        return rc;
+    rc = report(m, emit, ud, err);
+    stop(m, rc);
     return rc;
 }
 
@@ -325,11 +348,9 @@ static stk_status run_pending(const struct stk_migrate *m, const struct history 
     return STK_OK;
 }
 
-stk_status stk_migrate_run(const struct stk_migrate *m, uint32_t to, uint32_t flags,
-                           stk_progress_fn progress, void *ud, stk_err *err)
+static stk_status run(const struct stk_migrate *m, uint32_t to, uint32_t flags,
+                      stk_progress_fn progress, void *ud, stk_err *err)
 {
-    if (flags & ~(uint32_t)STK_MIGRATE_DRY_RUN)
-        return stk_err_set(err, STK_E_UNSUPPORTED, "%s: an unknown migration flag", m->plugin);
     struct history h = {0};
     stk_status rc = load(m, &h, err);
     if (!rc)
@@ -348,5 +369,18 @@ stk_status stk_migrate_run(const struct stk_migrate *m, uint32_t to, uint32_t fl
             rc = apply(m, NULL, NULL, err);
     }
     history_clear(&h);
+    return rc;
+}
+
+stk_status stk_migrate_run(const struct stk_migrate *m, uint32_t to, uint32_t flags,
+                           stk_progress_fn progress, void *ud, stk_err *err)
+{
+    if (flags & ~(uint32_t)STK_MIGRATE_DRY_RUN)
+        return stk_err_set(err, STK_E_UNSUPPORTED, "%s: an unknown migration flag", m->plugin);
+    stk_status rc = start(m, err);
+    if (rc)
+        return rc;
+    rc = run(m, to, flags, progress, ud, err);
+    stop(m, rc);
     return rc;
 }

@@ -51,6 +51,10 @@ struct stk_migrate_ops {
                          stk_err *err);
     /* Stores the hash of a recorded version. */
     stk_status (*set_sha)(void *ud, uint32_t version, const char *sha256, stk_err *err);
+    /* Before all others, e.g. to take a connection, and after them with what came of
+     * it.  NULL, both: nothing is to be done. */
+    stk_status (*start)(void *ud, stk_err *err);
+    void (*stop)(void *ud, stk_status st);
 };
 
 struct stk_migrate {

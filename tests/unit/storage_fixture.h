@@ -58,14 +58,14 @@ static const stk_col fx_two_cols[] = {FX_ID, FX_TEXT("email", 40, 0)};
 static const stk_key fx_one_keys[] = {FX_KEY("primary", STK_KEY_PRIMARY, fx_first)};
 static const stk_key fx_two_keys[] = {FX_KEY("primary", STK_KEY_PRIMARY, fx_first),
                                       FX_KEY("email", STK_KEY_UNIQUE, fx_second)};
-#define FX_TABLE(n, c, nc, k, nk)                                                                  \
+#define FX_TABLE(n, c, nc, k, nk, s)                                                               \
     {                                                                                              \
-        .name = (n), .cols = (c), .ncols = (nc), .keys = (k), .nkeys = (nk), .since = 1            \
+        .name = (n), .cols = (c), .ncols = (nc), .keys = (k), .nkeys = (nk), .since = (s)          \
     }
-static const stk_table fx_tables[] = {FX_TABLE("st_mem_one", fx_one_cols, 4, fx_one_keys, 1),
-                                      FX_TABLE("st_mem_two", fx_two_cols, 2, fx_two_keys, 2),
-                                      FX_TABLE("st_mem_three", fx_two_cols, 1, fx_one_keys, 1),
-                                      FX_TABLE("st_mem_four", fx_two_cols, 1, fx_one_keys, 1)};
+static const stk_table fx_tables[] = {FX_TABLE("st_mem_one", fx_one_cols, 4, fx_one_keys, 1, 1),
+                                      FX_TABLE("st_mem_two", fx_two_cols, 2, fx_two_keys, 2, 2),
+                                      FX_TABLE("st_mem_three", fx_two_cols, 1, fx_one_keys, 1, 3),
+                                      FX_TABLE("st_mem_four", fx_two_cols, 1, fx_one_keys, 1, 4)};
 
 static const stk_set fx_put[] = {{.col = ONE_ID, .param = 0, .how = STK_SET},
                                  {.col = ONE_V, .param = 1, .how = STK_SET},

@@ -106,7 +106,12 @@ static stk_status f_set_sha(void *ud, uint32_t version, const char *sha256, stk_
     return STK_OK;
 }
 
-static const struct stk_migrate_ops ops = {f_exists, f_read, f_begin, f_end, f_script, f_set_sha};
+static const struct stk_migrate_ops ops = {.exists = f_exists,
+                                           .read = f_read,
+                                           .begin = f_begin,
+                                           .end = f_end,
+                                           .script = f_script,
+                                           .set_sha = f_set_sha};
 
 #define SCRIPT(v, body)                                                                            \
     {                                                                                              \
@@ -366,7 +371,12 @@ static stk_status g_exists(void *ud, bool *exists, stk_err *err)
 
 static void *migrate_thread(void *arg)
 {
-    static const struct stk_migrate_ops g = {g_exists, g_read, g_begin, g_end, f_script, f_set_sha};
+    static const struct stk_migrate_ops g = {.exists = g_exists,
+                                             .read = g_read,
+                                             .begin = g_begin,
+                                             .end = g_end,
+                                             .script = f_script,
+                                             .set_sha = f_set_sha};
     struct stk_migrate m = runner(arg);
     m.ops = &g;
     stk_err err = {.size = sizeof err};

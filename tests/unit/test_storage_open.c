@@ -272,7 +272,7 @@ static void on_step(void *ud, const char *name, uint32_t step, uint32_t nsteps, 
     struct steps *s = ud;
     size_t n = strlen(s->text);
     snprintf(s->text + n, sizeof(s->text) - n, "%s %u/%u ", name, step, nsteps);
-    s->scripts += text && strstr(text, "CREATE TABLE");
+    s->scripts += text && strstr(text, "create_up_to");
 }
 
 static void migrated_by_hand(void **state)
