@@ -42,7 +42,7 @@ stk_call *batch_mapping_info(struct batch *b, struct str app_id, struct str user
 struct id_use_calls {
     stk_call *sessions, *metadata, *roles, *verified, *tokens, *totp;
 };
-void batch_id_use(struct batch *b, struct str app_id, struct str outer_id,
+void batch_id_use(struct batch *b, struct str app_id, struct str outer_id, int64_t now,
                   struct id_use_calls *calls);
 /* The incumbent's name of the first recipe that uses it, email verification
  * excepted if so wished; NULL: none does. */

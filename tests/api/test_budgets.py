@@ -340,11 +340,11 @@ def test_totp(meter):
 
 def test_user_id_mapping(meter, user):
     app, path = meter.app, "/recipe/userid/map"
-    meter.costs(app.post(path, {"superTokensUserId": user, "externalUserId": "ext"}), 3, 36)
+    meter.costs(app.post(path, {"superTokensUserId": user, "externalUserId": "ext"}), 2, 28)
     meter.costs(app.get(path, {"userId": "ext"}), 1, 4)
     meter.costs(app.put("/recipe/userid/external-user-id-info", {
         "userId": "ext", "externalUserIdInfo": "x"}), 2, 5)
-    meter.costs(app.post(path + "/remove", {"userId": "ext"}), 4, 36)
+    meter.costs(app.post(path + "/remove", {"userId": "ext"}), 3, 32)
 
 
 # ---- the dashboard

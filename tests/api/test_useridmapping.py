@@ -230,14 +230,28 @@ def test_every_call_takes_and_shows_the_external_id(app):
 
 
 def test_an_id_that_is_both(app):
-    """With force the external id of one may be the id of another; then the other is meant."""
+    """With force the external id of one may be the own id of another."""
+    info = "/recipe/userid/external-user-id-info"
     user, other = sign_up(app), sign_up(app, "b@example.com")
     make(app, user, other, force=True).ok()
-    get(app, other).is_status("UNKNOWN_MAPPING_ERROR")
+    # it means the one who is mapped to it, as long as the other is not mapped
+    for kind in (None, "EXTERNAL"):
+        assert get(app, other, kind).ok()["superTokensUserId"] == user
+    get(app, other, "SUPERTOKENS").is_status("UNKNOWN_MAPPING_ERROR")
+    app.put(info, {"userId": other, "externalUserIdInfo": "x"}).is_status("UNKNOWN_MAPPING_ERROR")
+    app.put(info, {"userId": other, "userIdType": "EXTERNAL", "externalUserIdInfo": "x"}).ok()
+    assert get(app, user).ok()["externalUserIdInfo"] == "x"
+    make(app, other, "ext").ok()
+    assert get(app, other).ok()["externalUserId"] == "ext"
     assert get(app, other, "EXTERNAL").ok()["superTokensUserId"] == user
-    assert get(app, user).ok()["externalUserId"] == other
-    new_session(app, other)
-    assert remove(app, user).ok()["didMappingExist"] is True
+    # what is filed under it may be the other's, so it is in nobody's way
+    metadata(app, other)
+    assert remove(app, other, "EXTERNAL").ok()["didMappingExist"] is True
+    get(app, user).is_status("UNKNOWN_MAPPING_ERROR")
+    assert remove(app, other).ok()["didMappingExist"] is True
+    make(app, user, other, force=True).ok()
+    assert remove(app, other, "SUPERTOKENS").ok()["didMappingExist"] is False
+    assert remove(app, other).ok()["didMappingExist"] is True
 
 
 def test_a_tenant_in_another_database(postgres):
