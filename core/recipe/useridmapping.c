@@ -41,8 +41,6 @@ static int find(struct ctx *c, struct str id, enum user_id_type type, struct fou
     size_t n;
     int rc = tenant_app_storages(c, c->tenant->app, &list, &n);
     *f = (struct found){.storage = NULL};
-    if (!str_utf8(id)) /* which a query of a URL need not be */
-        return USERIDMAPPING_NONE;
     for (size_t i = 0; rc == RC_OK && i < n && !f->own; i++) {
         struct id_calls calls;
         struct batch b;
@@ -95,9 +93,9 @@ struct change {
     struct id_use_calls use_user, use_external;
 };
 
-static int used(struct ctx *c, const struct id_use_calls *use, bool but_verification)
+static int used(struct ctx *c, const struct id_use_calls *use, bool follow)
 {
-    const char *recipe = id_used_in(use, but_verification);
+    const char *recipe = id_used_in(use, follow);
     if (!recipe)
         return RC_OK;
     return ctx_fail(c, FAIL_BAD_REQUEST, "UserId is already in use in %s recipe", recipe);

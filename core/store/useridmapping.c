@@ -138,7 +138,7 @@ void batch_id_use(struct batch *b, struct str app_id, struct str outer_id, int64
     calls->totp = BATCH(b, q_id_in_totp, v_str(app_id), v_str(outer_id));
 }
 
-const char *id_used_in(const struct id_use_calls *calls, bool but_verification)
+const char *id_used_in(const struct id_use_calls *calls, bool follow)
 {
     if (call_rows(calls->sessions))
         return "Session";
@@ -146,9 +146,10 @@ const char *id_used_in(const struct id_use_calls *calls, bool but_verification)
         return "UserMetadata";
     if (call_rows(calls->roles))
         return "UserRoles";
-    if (!but_verification && (call_rows(calls->verified) || call_rows(calls->tokens)))
+    bool totp = call_rows(calls->totp) > 0;
+    if ((totp || !follow) && (call_rows(calls->verified) || call_rows(calls->tokens)))
         return "EmailVerification";
-    return call_rows(calls->totp) ? "TOTP" : NULL;
+    return totp ? "TOTP" : NULL;
 }
 
 void batch_verification_rekey(struct batch *b, struct str app_id, const struct id_use_calls *use,
