@@ -7,13 +7,12 @@
 static int id_type(struct api *a, struct str text, enum user_id_type *type)
 {
     text = str_trim(text);
-    if (!text.p || str_eqz(text, "ANY"))
-        *type = USER_ID_ANY;
-    else if (str_eqz(text, "SUPERTOKENS"))
+    *type = USER_ID_ANY;
+    if (str_eqz(text, "SUPERTOKENS"))
         *type = USER_ID_SUPERTOKENS;
     else if (str_eqz(text, "EXTERNAL"))
         *type = USER_ID_EXTERNAL;
-    else
+    else if (text.p && !str_eqz(text, "ANY"))
         return ctx_fail(&a->ctx, FAIL_BAD_REQUEST,
                         "Field name 'userIdType' should be one of 'SUPERTOKENS', 'EXTERNAL' or "
                         "'ANY'");

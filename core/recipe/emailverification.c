@@ -237,26 +237,31 @@ static int drop_expired(struct ctx *c, struct mark *x)
 int emailverification_verify(struct ctx *c, struct str token, struct str *id, struct str *email)
 {
     const struct tenant *t = c->tenant;
-    struct verification_token row;
-    bool found;
-    int rc = verification_token_find(c, t->storage, t->app_id, t->tenant_id,
-                                     sha256_hex(c->arena, token), &row, &found);
-    if (rc != RC_OK)
-        return rc;
-    if (!found)
-        return EMAILVERIFICATION_INVALID_TOKEN;
-    struct mark x = {.app_id = t->app_id,
-                     .tenant_id = t->tenant_id,
-                     .id = row.user_id,
-                     .email = row.email,
-                     .verified = true,
-                     .token = &row};
-    if (row.expires_at < clock_ms())
-        return drop_expired(c, &x);
-    rc = set_verified(c, t->storage, token_used, &x);
-    *id = row.user_id;
-    *email = row.email;
-    return rc == RC_EXPECT ? EMAILVERIFICATION_INVALID_TOKEN : rc;
+    struct str hash = sha256_hex(c->arena, token);
+    for (int i = 0; i < USERS_TRIES; i++) {
+        struct verification_token row;
+        bool found;
+        int rc =
+            verification_token_find(c, t->storage, t->app_id, t->tenant_id, hash, &row, &found);
+        if (rc != RC_OK)
+            return rc;
+        if (!found)
+            return EMAILVERIFICATION_INVALID_TOKEN;
+        struct mark x = {.app_id = t->app_id,
+                         .tenant_id = t->tenant_id,
+                         .id = row.user_id,
+                         .email = row.email,
+                         .verified = true,
+                         .token = &row};
+        if (row.expires_at < clock_ms())
+            return drop_expired(c, &x);
+        rc = set_verified(c, t->storage, token_used, &x);
+        *id = row.user_id;
+        *email = row.email;
+        if (rc != RC_EXPECT) /* else used by another, or the user got an external id */
+            return rc;
+    }
+    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
 }
 
 int emailverification_revoke(struct ctx *c, struct str id, struct str email)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* External user ids; see useridmapping.h.
  *
- * Ids are looked for in every storage of the app first; then one transaction holds
- * the user's row, looks again, and writes.  Two users of one storage never get the
+ * The storage of the user is looked for, if the app has several; then one transaction
+ * holds the user's row, reads what decides, and writes.  It takes the id for that of a
+ * user who is not linked, and where that is wrong looks whose row it is.  Two users of one storage never get the
  * same external id: a unique key sees to it.  Users in different databases of an
  * app could, in the same moment, as with the incumbent. */
 #include "recipe/useridmapping.h"
@@ -17,40 +18,41 @@
 struct found {
     struct storage *storage;
     struct id_mapping mapping;
+    bool own; /* the id that was asked for is a user's own */
 };
 
-static struct id_mapping choose(const struct id_calls *calls, enum user_id_type type, bool *user)
+/* What the id means in one storage.  An id that is one user's own and another's
+ * external one means the first, unless only the second has a mapping. */
+static struct found choose(const struct id_calls *calls, enum user_id_type type)
 {
-    *user = type != USER_ID_EXTERNAL && id_is_user(calls);
-    if (*user)
-        return id_mapping_of_user(calls);
-    if (type == USER_ID_SUPERTOKENS)
-        return (struct id_mapping){.user_id = STR_NULL};
-    return id_mapping_by_external(calls);
+    struct found f = {.own = type != USER_ID_EXTERNAL && id_is_user(calls)};
+    if (f.own)
+        f.mapping = id_mapping_of_user(calls);
+    if (!f.mapping.user_id.p && type != USER_ID_SUPERTOKENS)
+        f.mapping = id_mapping_by_external(calls);
+    return f;
 }
 
-/* Over all storages of the app: who has the id as its own goes before who is mapped
- * to it.  USERIDMAPPING_NONE. */
+/* Over all storages of the app: the one where the id is a user's own goes before
+ * one where somebody is mapped to it.  USERIDMAPPING_NONE. */
 static int find(struct ctx *c, struct str id, enum user_id_type type, struct found *f)
 {
     struct storage **list;
     size_t n;
     int rc = tenant_app_storages(c, c->tenant->app, &list, &n);
     *f = (struct found){.storage = NULL};
-    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+    for (size_t i = 0; rc == RC_OK && i < n && !f->own; i++) {
         struct id_calls calls;
         struct batch b;
-        bool user;
         batch_init(&b, c);
         batch_id(&b, c->tenant->app_id, id, &calls);
         rc = storage_read(c, list[i], &b);
         if (rc != RC_OK)
             break;
-        struct id_mapping m = choose(&calls, type, &user);
-        if (user || (m.user_id.p && !f->storage))
-            *f = (struct found){list[i], m};
-        if (user)
-            break;
+        struct found here = choose(&calls, type);
+        here.storage = list[i];
+        if (here.own || (here.mapping.user_id.p && !f->storage))
+            *f = here;
     }
     return rc != RC_OK || f->mapping.user_id.p ? rc : USERIDMAPPING_NONE;
 }
@@ -69,6 +71,8 @@ int useridmapping_set_info(struct ctx *c, struct str id, enum user_id_type type,
     int rc = find(c, id, type, &f);
     if (rc != RC_OK)
         return rc;
+    if (f.own && !str_eq(f.mapping.user_id, id)) /* this call never looks further */
+        return USERIDMAPPING_NONE;
     struct batch b;
     batch_init(&b, c);
     stk_call *call = batch_mapping_info(&b, c->tenant->app_id, f.mapping.user_id, info);
@@ -82,40 +86,46 @@ struct change {
     struct str app_id;
     struct id_mapping mapping;
     struct str root; /* the user's row that is locked */
-    bool force, verified_follow;
+    bool force;
+    struct useridmapping_new *asked; /* creating */
     /* What a run has read. */
     struct id_calls user, external;
     struct id_use_calls use_user, use_external;
 };
 
-static int used(struct ctx *c, const struct id_use_calls *use, bool but_verification)
+static int used(struct ctx *c, const struct id_use_calls *use, bool follow)
 {
-    const char *recipe = id_used_in(use, but_verification);
+    const char *recipe = id_used_in(use, follow);
     if (!recipe)
         return RC_OK;
     return ctx_fail(c, FAIL_BAD_REQUEST, "UserId is already in use in %s recipe", recipe);
 }
 
-/* Locks the user and reads all that decides.  *m: the login method whose id it is,
- * NULL where that is gone. */
+/* Locks the user and reads all that decides; USERS_MOVED if the row of another
+ * would have to be locked.  *m: the login method whose id it is, NULL where that is
+ * gone, as it is where id_is_user(&x->user) is false. */
 static int look(struct txn *t, struct change *x, const struct login_method **m)
 {
     struct ctx *c = txn_ctx(t);
+    int64_t now = clock_ms();
     struct users_calls calls;
     struct batch b;
     batch_init(&b, c);
     batch_users(&b, x->app_id, &x->root, 1, true, &calls);
     batch_id(&b, x->app_id, x->mapping.user_id, &x->user);
     batch_id(&b, x->app_id, x->mapping.external_id, &x->external);
-    batch_id_use(&b, x->app_id, x->mapping.user_id, &x->use_user);
-    batch_id_use(&b, x->app_id, x->mapping.external_id, &x->use_external);
+    batch_id_use(&b, x->app_id, x->mapping.user_id, now, &x->use_user);
+    batch_id_use(&b, x->app_id, x->mapping.external_id, now, &x->use_external);
     int rc = txn_exec(t, &b);
     if (rc != RC_OK)
         return rc;
+    *m = NULL;
+    if (!id_is_user(&x->user))
+        return RC_OK;
     struct user *u = ARENA_NEW(c->arena, struct user);
     users_calls_take(c->arena, &calls, u);
     if (!u->id.p || !str_eq(id_root(&x->user, x->mapping.user_id), u->id))
-        return USERS_MOVED; /* linked, unlinked or deleted since it was found */
+        return USERS_MOVED;
     *m = user_method(u, x->mapping.user_id);
     return RC_OK;
 }
@@ -131,22 +141,42 @@ static void set_verified(const struct change *x, struct batch *b, const struct l
 
 /* ---- creating */
 
+/* Whether a mapping by the external id is in the way, and which ids it has. */
+static bool taken(struct useridmapping_new *x, const struct id_mapping *by_external)
+{
+    x->external_exists = by_external->user_id.p != NULL;
+    x->user_exists = x->external_exists && str_eq(by_external->user_id, x->mapping.user_id);
+    return x->external_exists;
+}
+
+/* Whether there may be such a mapping, in the order in which it is refused. */
+static int allowed(struct ctx *c, struct change *x)
+{
+    struct id_mapping by_external = id_mapping_by_external(&x->external);
+    if (taken(x->asked, &by_external))
+        return USERIDMAPPING_EXISTS;
+    if (!id_is_user(&x->user))
+        return USERIDMAPPING_UNKNOWN_USER;
+    if (!x->force && id_is_user(&x->external))
+        return ctx_fail(c, FAIL_BAD_REQUEST,
+                        "Cannot create a userId mapping where the externalId "
+                        "is also a SuperTokens userID");
+    if (!x->force && used(c, &x->use_user, x->asked->verified_follow) != RC_OK)
+        return RC_FAIL;
+    x->asked->user_exists = id_mapping_of_user(&x->user).user_id.p != NULL;
+    return x->asked->user_exists ? USERIDMAPPING_EXISTS : RC_OK;
+}
+
 static int create(struct txn *t, void *arg)
 {
     struct change *x = arg;
     struct ctx *c = txn_ctx(t);
     const struct login_method *m;
     int rc = look(t, x, &m);
+    if (rc == RC_OK)
+        rc = allowed(c, x);
     if (rc != RC_OK)
         return rc;
-    if (id_mapping_of_user(&x->user).user_id.p || id_mapping_by_external(&x->external).user_id.p)
-        return USERIDMAPPING_EXISTS;
-    if (!x->force && id_is_user(&x->external))
-        return ctx_fail(c, FAIL_BAD_REQUEST,
-                        "Cannot create a userId mapping where the externalId "
-                        "is also a SuperTokens userID");
-    if (!x->force && used(c, &x->use_user, x->verified_follow) != RC_OK)
-        return RC_FAIL;
     struct batch b;
     batch_init(&b, c);
     bool verified = m && id_verified(&x->use_external, m->email);
@@ -174,56 +204,53 @@ static int created(struct ctx *c, struct storage *s, void *arg, bool *applied)
     return rc;
 }
 
-/* Whom the ids belong to at the moment, over all storages. */
-static int examine(struct ctx *c, struct useridmapping_new *x, struct storage **home,
-                   struct str *root)
+/* Whom the ids belong to at the moment, over all storages: which one has the user,
+ * and the user's row there. */
+static int examine(struct ctx *c, struct useridmapping_new *x, struct storage **list, size_t n,
+                   struct storage **home, struct str *root)
 {
-    struct storage **list;
-    size_t n;
-    int rc = tenant_app_storages(c, c->tenant->app, &list, &n);
-    struct id_mapping by_external = {.user_id = STR_NULL}, of_user = by_external;
     *home = NULL;
-    for (size_t i = 0; rc == RC_OK && i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct id_calls user, external;
         struct batch b;
         batch_init(&b, c);
         batch_id(&b, c->tenant->app_id, x->mapping.user_id, &user);
         batch_id(&b, c->tenant->app_id, x->mapping.external_id, &external);
-        rc = storage_read(c, list[i], &b);
+        int rc = storage_read(c, list[i], &b);
         if (rc != RC_OK)
-            break;
-        if (!by_external.user_id.p)
-            by_external = id_mapping_by_external(&external);
+            return rc;
+        struct id_mapping by_external = id_mapping_by_external(&external);
+        if (taken(x, &by_external))
+            return USERIDMAPPING_EXISTS;
         if (!*home && id_is_user(&user)) {
             *home = list[i];
             *root = id_root(&user, x->mapping.user_id);
-            of_user = id_mapping_of_user(&user);
         }
     }
-    if (rc != RC_OK)
-        return rc;
-    if (!by_external.user_id.p && !*home)
-        return USERIDMAPPING_UNKNOWN_USER;
-    x->external_exists = by_external.user_id.p != NULL;
-    x->user_exists = x->external_exists ? str_eq(by_external.user_id, x->mapping.user_id)
-                                        : of_user.user_id.p != NULL;
-    return x->external_exists || x->user_exists ? USERIDMAPPING_EXISTS : RC_OK;
+    return *home ? RC_OK : USERIDMAPPING_UNKNOWN_USER;
 }
 
 int useridmapping_create(struct ctx *c, struct useridmapping_new *x)
 {
-    struct storage *s;
+    struct storage **list;
+    size_t n;
     struct change change = {.app_id = c->tenant->app_id,
                             .mapping = x->mapping,
-                            .force = x->force,
-                            .verified_follow = x->verified_follow};
-    for (int i = 0; i < USERS_TRIES; i++) {
-        int rc = examine(c, x, &s, &change.root);
-        if (rc != RC_OK)
-            return rc;
-        rc = storage_transact(c, s, create, created, &change);
-        /* Somebody was quicker: look again who. */
-        if (rc != RC_DUPLICATE && rc != USERIDMAPPING_EXISTS && rc != USERS_MOVED)
+                            .root = x->mapping.user_id,
+                            .asked = x,
+                            .force = x->force};
+    int rc = tenant_app_storages(c, c->tenant->app, &list, &n);
+    if (rc != RC_OK)
+        return rc;
+    struct storage *s = list[0];
+    /* With one storage a user who is not linked is found by the transaction itself. */
+    for (int i = 0; i <= USERS_TRIES; i++) {
+        if (i || n > 1)
+            rc = examine(c, x, list, n, &s, &change.root);
+        if (rc == RC_OK)
+            rc = storage_transact(c, s, create, created, &change);
+        /* Linked, unlinked, or somebody was quicker: look again. */
+        if (rc != RC_DUPLICATE && rc != USERS_MOVED && rc != RC_EXPECT)
             return rc;
     }
     return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
@@ -259,8 +286,7 @@ static int removed(struct ctx *c, struct storage *s, void *arg, bool *applied)
     return rc;
 }
 
-/* The user of a mapping whose user is gone: the mapping goes with its user, so this
- * is somebody who is being deleted. */
+/* The user's row as it is now, for a login method that is linked. */
 static int root_of(struct ctx *c, const struct found *f, struct str *root)
 {
     struct id_calls calls;
@@ -269,22 +295,25 @@ static int root_of(struct ctx *c, const struct found *f, struct str *root)
     batch_id(&b, c->tenant->app_id, f->mapping.user_id, &calls);
     int rc = storage_read(c, f->storage, &b);
     *root = id_root(&calls, f->mapping.user_id);
-    return rc != RC_OK || id_is_user(&calls) ? rc : USERIDMAPPING_NONE;
+    return rc;
 }
 
 int useridmapping_remove(struct ctx *c, struct str id, enum user_id_type type, bool force)
 {
-    for (int i = 0; i < USERS_TRIES; i++) {
+    for (int i = 0; i <= USERS_TRIES; i++) {
         struct found f;
         int rc = find(c, id, type, &f);
         if (rc != RC_OK)
             return rc;
-        struct change x = {.app_id = c->tenant->app_id, .mapping = f.mapping, .force = force};
-        rc = root_of(c, &f, &x.root);
-        if (rc != RC_OK)
-            return rc;
-        rc = storage_transact(c, f.storage, take_away, removed, &x);
-        if (rc != USERS_MOVED)
+        struct change x = {.app_id = c->tenant->app_id,
+                           .mapping = f.mapping,
+                           .root = f.mapping.user_id,
+                           .force = force};
+        if (i)
+            rc = root_of(c, &f, &x.root);
+        if (rc == RC_OK)
+            rc = storage_transact(c, f.storage, take_away, removed, &x);
+        if (rc != USERS_MOVED && rc != RC_EXPECT)
             return rc;
     }
     return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");

@@ -2,9 +2,18 @@
 /* External user ids: an application may give a user an id of its own, by which the
  * user is then known in every answer, session and role.
  *
- * Other recipes need no call of this one: users_find_in_app() and
- * users_find_in_tenant() accept either id, user_outer_id() and login_outer_id()
- * give the one to show and to file data under. */
+ * Other recipes need no call of this one, and no read more than they do anyway:
+ *  - which user an id from outside means, be it own or external:
+ *    users_find_in_app() or users_find_in_tenant();
+ *  - what to show, and to file data of a user under: user_outer_id() of the user
+ *    they found, login_outer_id() of a login method;
+ *  - an id of sessions, which need not be a user's: store/session_users.h, in steps
+ *    that ride in batches with other work;
+ *  - data filed under an id as it was said (metadata, roles, TOTP, verified emails):
+ *    it is not translated, users_home() gives the storage.
+ * Who writes under an outer id holds the user's row and compares the outer id read
+ * with it, as users_update() does: mapping a user holds that row too.  A recipe that
+ * files rows under outer ids is added to batch_id_use() and batch_user_data_delete(). */
 #ifndef CORE_RECIPE_USERIDMAPPING_H
 #define CORE_RECIPE_USERIDMAPPING_H
 

@@ -7,7 +7,6 @@
 struct membership {
     const struct tenant *tenant;
     struct str user_id, recipe_user_id;
-    struct str outer_id; /* leaving: what other recipes know it by */
     bool was_associated;
     struct str *reason;
     bool locked; /* the first batch went through */
@@ -123,7 +122,7 @@ static int leave(struct txn *t, void *arg)
     struct batch b;
     user_counts_init(&counts, c->arena);
     batch_init(&b, c);
-    struct user_data_calls data = batch_user_data_leave(&b, app_id, tenant_id, x->outer_id);
+    struct user_data_calls data = batch_user_data_leave(&b, app_id, tenant_id, login_outer_id(m));
     if (member) {
         struct user after = with_tenant(c->arena, &u, x->recipe_user_id, tenant_id, false);
         struct reservations have, keep;
@@ -170,7 +169,6 @@ static int change_tenant(struct ctx *c, struct str id, bool in, bool *was_associ
         struct membership x = {.tenant = t,
                                .user_id = f.ref.user.id,
                                .recipe_user_id = m->recipe_user_id,
-                               .outer_id = login_outer_id(m),
                                .reason = reason,
                                .witness = {.app_id = t->app_id,
                                            .recipe_user_id = m->recipe_user_id,

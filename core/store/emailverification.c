@@ -50,8 +50,8 @@ QUERY(verification_token_get, SELECT(EMAIL_VERIFICATION_TOKENS),
       PARAMS(3), NO_LIMIT);
 QUERY(verification_token_delete, DELETE(EMAIL_VERIFICATION_TOKENS),
       WHERE(EQ(EMAIL_VERIFICATION_TOKENS_APP_ID, 0), EQ(EMAIL_VERIFICATION_TOKENS_TENANT_ID, 1),
-            EQ(EMAIL_VERIFICATION_TOKENS_TOKEN, 2)),
-      PARAMS(3), NO_LIMIT);
+            EQ(EMAIL_VERIFICATION_TOKENS_TOKEN, 2), EQ(EMAIL_VERIFICATION_TOKENS_USER_ID, 3)),
+      PARAMS(4), NO_LIMIT);
 QUERY(verification_tokens_of_email_delete, DELETE(EMAIL_VERIFICATION_TOKENS),
       WHERE(EQ(EMAIL_VERIFICATION_TOKENS_APP_ID, 0), EQ(EMAIL_VERIFICATION_TOKENS_TENANT_ID, 1),
             EQ(EMAIL_VERIFICATION_TOKENS_USER_ID, 2), EQ(EMAIL_VERIFICATION_TOKENS_EMAIL, 3)),
@@ -127,8 +127,8 @@ int verification_token_find(struct ctx *c, struct storage *s, struct str app_id,
 void batch_verification_token_consume(struct batch *b, struct str app_id, struct str tenant_id,
                                       const struct verification_token *t)
 {
-    stk_call *call =
-        BATCH(b, q_verification_token_delete, v_str(app_id), v_str(tenant_id), v_str(t->hash));
+    stk_call *call = BATCH(b, q_verification_token_delete, v_str(app_id), v_str(tenant_id),
+                           v_str(t->hash), v_str(t->user_id));
     call_expect_affected(call, 1);
     batch_verification_tokens_delete(b, app_id, tenant_id, t->user_id, t->email);
 }

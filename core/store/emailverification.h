@@ -40,7 +40,7 @@ int verification_token_find(struct ctx *c, struct storage *s, struct str app_id,
                             struct str tenant_id, struct str hash, struct verification_token *t,
                             bool *found);
 /* Appends: this token goes, or the batch fails with RC_EXPECT: whoever deletes
- * it has used it.  Then all others of its user and email go as well. */
+ * it has used it, or it has been filed under another id.  Then all others of its user and email go as well. */
 void batch_verification_token_consume(struct batch *b, struct str app_id, struct str tenant_id,
                                       const struct verification_token *t);
 void batch_verification_tokens_delete(struct batch *b, struct str app_id, struct str tenant_id,

@@ -45,11 +45,14 @@ QUERY(user_tenant_external, UPDATE(USER_TENANTS), SETS(PUT(USER_TENANTS_EXTERNAL
 #define USES(name, TABLE, COLUMN)                                                                  \
     QUERY(name, SELECT(TABLE), OUT(TABLE##_##COLUMN),                                              \
           WHERE(EQ(TABLE##_APP_ID, 0), EQ(TABLE##_USER_ID, 1)), PARAMS(2), LIMIT(1))
-USES(id_in_sessions, SESSIONS, HANDLE);
 USES(id_in_metadata, USER_METADATA, USER_ID);
 USES(id_in_roles, USER_ROLES, ROLE);
 USES(id_in_tokens, EMAIL_VERIFICATION_TOKENS, EMAIL);
 USES(id_in_totp, TOTP_DEVICES, DEVICE_NAME);
+/* Sessions that have ended are no use, though their rows may be there yet. */
+QUERY(id_in_sessions, SELECT(SESSIONS), OUT(SESSIONS_HANDLE),
+      WHERE(EQ(SESSIONS_APP_ID, 0), EQ(SESSIONS_USER_ID, 1), GE(SESSIONS_EXPIRES_AT, 2)), PARAMS(3),
+      LIMIT(1));
 QUERY(id_in_verified, SELECT(EMAIL_VERIFIED), OUT(EMAIL_VERIFIED_EMAIL),
       WHERE(EQ(EMAIL_VERIFIED_APP_ID, 0), EQ(EMAIL_VERIFIED_USER_ID, 1)), PARAMS(2),
       LIMIT(VERIFIED_MAX));
@@ -124,10 +127,10 @@ stk_call *batch_mapping_info(struct batch *b, struct str app_id, struct str user
 
 /* ---- who uses an id */
 
-void batch_id_use(struct batch *b, struct str app_id, struct str outer_id,
+void batch_id_use(struct batch *b, struct str app_id, struct str outer_id, int64_t now,
                   struct id_use_calls *calls)
 {
-    calls->sessions = BATCH(b, q_id_in_sessions, v_str(app_id), v_str(outer_id));
+    calls->sessions = BATCH(b, q_id_in_sessions, v_str(app_id), v_str(outer_id), v_i64(now));
     calls->metadata = BATCH(b, q_id_in_metadata, v_str(app_id), v_str(outer_id));
     calls->roles = BATCH(b, q_id_in_roles, v_str(app_id), v_str(outer_id));
     calls->verified = BATCH(b, q_id_in_verified, v_str(app_id), v_str(outer_id));
@@ -135,7 +138,7 @@ void batch_id_use(struct batch *b, struct str app_id, struct str outer_id,
     calls->totp = BATCH(b, q_id_in_totp, v_str(app_id), v_str(outer_id));
 }
 
-const char *id_used_in(const struct id_use_calls *calls, bool but_verification)
+const char *id_used_in(const struct id_use_calls *calls, bool follow)
 {
     if (call_rows(calls->sessions))
         return "Session";
@@ -143,9 +146,10 @@ const char *id_used_in(const struct id_use_calls *calls, bool but_verification)
         return "UserMetadata";
     if (call_rows(calls->roles))
         return "UserRoles";
-    if (!but_verification && (call_rows(calls->verified) || call_rows(calls->tokens)))
+    bool totp = call_rows(calls->totp) > 0;
+    if ((totp || !follow) && (call_rows(calls->verified) || call_rows(calls->tokens)))
         return "EmailVerification";
-    return call_rows(calls->totp) ? "TOTP" : NULL;
+    return totp ? "TOTP" : NULL;
 }
 
 void batch_verification_rekey(struct batch *b, struct str app_id, const struct id_use_calls *use,

@@ -42,11 +42,11 @@ stk_call *batch_mapping_info(struct batch *b, struct str app_id, struct str user
 struct id_use_calls {
     stk_call *sessions, *metadata, *roles, *verified, *tokens, *totp;
 };
-void batch_id_use(struct batch *b, struct str app_id, struct str outer_id,
+void batch_id_use(struct batch *b, struct str app_id, struct str outer_id, int64_t now,
                   struct id_use_calls *calls);
-/* The incumbent's name of the first recipe that uses it, email verification
- * excepted if so wished; NULL: none does. */
-const char *id_used_in(const struct id_use_calls *calls, bool but_verification);
+/* The incumbent's name of the first recipe that uses it; NULL: none does.  follow:
+ * what is verified would be filed under another id, so by itself it is no use. */
+const char *id_used_in(const struct id_use_calls *calls, bool follow);
 /* Appends: what is verified, as read with batch_id_use(), is filed under another
  * id from now on, and so are tokens. */
 void batch_verification_rekey(struct batch *b, struct str app_id, const struct id_use_calls *use,

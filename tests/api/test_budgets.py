@@ -12,7 +12,6 @@ import pytest
 
 import otp
 from core import Core
-from sql import run_sql
 
 HASH = "$2b$04$" + "a" * 53
 NEW = {"userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False,
@@ -340,11 +339,13 @@ def test_totp(meter):
 
 def test_user_id_mapping(meter, user):
     app, path = meter.app, "/recipe/userid/map"
-    meter.costs(app.post(path, {"superTokensUserId": user, "externalUserId": "ext"}), 3, 36)
+    meter.costs(app.post(path, {"superTokensUserId": user, "externalUserId": "ext"}), 2, 28)
+    meter.costs(app.post(path, {"superTokensUserId": user, "externalUserId": "other"}), 1, 23,
+                "USER_ID_MAPPING_ALREADY_EXISTS_ERROR")
     meter.costs(app.get(path, {"userId": "ext"}), 1, 4)
     meter.costs(app.put("/recipe/userid/external-user-id-info", {
         "userId": "ext", "externalUserIdInfo": "x"}), 2, 5)
-    meter.costs(app.post(path + "/remove", {"userId": "ext"}), 4, 36)
+    meter.costs(app.post(path + "/remove", {"userId": "ext"}), 3, 32)
 
 
 # ---- the dashboard
@@ -395,23 +396,22 @@ def linked(meter, user):
     return other
 
 
-def give_id(core, storage, app, user, external):
-    """What mapping an id writes."""
-    where = (app.prefix[7:], user)
-    run_sql(core, storage, "insert into st_user_id_mapping (app_id, supertokens_user_id, "
-            "external_user_id) values (?, ?, ?)", (*where, external))
-    for table, column in (("st_login_methods", "recipe_user_id"),
-                          ("st_user_tenants", "recipe_user_id"), ("st_users", "user_id")):
-        run_sql(core, storage, f"update {table} set external_user_id = ? where app_id = ? and "
-                f"{column} = ?", (external, *where))
+def give_id(meter, user, external):
+    return meter.app.post("/recipe/userid/map", {
+        "superTokensUserId": user, "externalUserId": external})
+
+
+def test_user_id_mapping_of_a_linked_user(meter, linked):
+    meter.costs(give_id(meter, linked, "ext"), 4, 59)
+    meter.costs(meter.app.post("/recipe/userid/map/remove", {"userId": "ext"}), 6, 63)
 
 
 @pytest.mark.parametrize("ids", ["own", "external", "linked", "linked and external"])
-def test_sessions_of_linked_and_mapped_users(meter, user, core, storage, request, ids):
+def test_sessions_of_linked_and_mapped_users(meter, user, request, ids):
     """What creating one and its first two refreshes cost; verify knows all ids from the token."""
     name = request.getfixturevalue("linked") if "linked" in ids else user
     if "external" in ids:
-        give_id(core, storage, meter.app, name, "ext")
+        give_id(meter, name, "ext").ok()
         name = "ext"
     got = []
 

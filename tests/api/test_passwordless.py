@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core import BUILD, PLUGINS, Core
+from core import Core
 from servers import wait_for
 
 EMAIL, PHONE = "a@example.com", "+16502530000"
@@ -688,12 +688,7 @@ def test_accounts_of_primary_users(lite):
 def test_external_ids(lite):
     app, db = lite
     user = sign_in(app).ok()["user"]
-    app_id, = db.execute("SELECT app_id FROM st_users WHERE user_id = ?", (user["id"],)).fetchone()
-    db.execute("INSERT INTO st_user_id_mapping (app_id, supertokens_user_id, external_user_id) "
-               "VALUES (?, ?, 'ext')", (app_id, user["id"]))
-    db.execute("UPDATE st_users SET external_user_id = 'ext' WHERE user_id = ?", (user["id"],))
-    for table in ("st_login_methods", "st_user_tenants"):
-        db.execute(f"UPDATE {table} SET external_user_id = 'ext' WHERE user_id = ?", (user["id"],))
+    app.post("/recipe/userid/map", {"superTokensUserId": user["id"], "externalUserId": "ext"}).ok()
     got = sign_in(app).ok()
     assert got["recipeUserId"] == got["user"]["id"] == "ext"
     for query in ({"userId": "ext"}, {"userId": user["id"]}, {"email": EMAIL}):
@@ -705,29 +700,6 @@ def test_external_ids(lite):
 
 
 # ---- lost answers of the database
-
-class Faults:
-    """An app on SQLite whose plugin fails when it is told to; see tests/plugins/inject."""
-
-    def __init__(self, core, rules):
-        self.rules, self.app, self.count = rules, core.app(), 0
-
-    def next(self, rule):
-        self.count += 1  # a file that has changed is read anew
-        with open(self.rules + ".new", "w", encoding="utf-8") as f:
-            f.write(rule + "\n" * self.count)
-        os.rename(self.rules + ".new", self.rules)
-        return self.app
-
-
-@pytest.fixture
-def faults(tmp_path):
-    rules = str(tmp_path / "rules")
-    env = {"STK_INJECT_TARGET": os.path.join(PLUGINS, "sqlite.so"), "STK_INJECT_RULES": rules}
-    with Core(env=env, storage_plugin=os.path.join(BUILD, "tests", "plugins", "inject.so"),
-              inject_path=str(tmp_path / "faults.db")) as core:
-        yield Faults(core, rules)
-
 
 UNKNOWN = "The database was lost while the code was used. Ask for a new code"
 

@@ -617,6 +617,126 @@ def test_unlinked_in_two_ways_at_once(pair):
     assert everyone(pair[0]) == [] and count(pair[0]) == 0
 
 
+# ---- external ids
+
+MAP = "/recipe/userid/map"
+MAPPED = "USER_ID_MAPPING_ALREADY_EXISTS_ERROR"
+
+
+def map_id(app, user, external):
+    return app.post(MAP, {"superTokensUserId": user, "externalUserId": external})
+
+
+def unmap_id(app, user):
+    return app.post(MAP + "/remove", {"userId": user})
+
+
+def outer_id(app, user, email):
+    """The id that every call shows, whatever table it reads."""
+    got = app.get(MAP, {"userId": user}).json
+    outer = got.get("externalUserId", user)
+    assert user_of(app, user)["id"] == user_of(app, outer)["id"] == outer
+    assert methods(app, user) == [outer]
+    signed = sign_in(app, email).ok()
+    assert signed["user"]["id"] == signed["recipeUserId"] == outer
+    return outer
+
+
+def test_an_external_id_is_given_once(pair):
+    users = [user_id(sign_up(pair[0], f"u{i}@example.com")) for i in range(CROWD)]
+    for n in range(ROUNDS):
+        replies = at_once(CROWD, lambda i, n=n: map_id(pair[i % 2], users[i], f"x{n}"))
+        assert statuses(replies) == ["OK"] + [MAPPED] * (CROWD - 1)
+        winner = [r.json["status"] for r in replies].index("OK")
+        for r in replies[:winner] + replies[winner + 1:]:
+            assert (r.json["doesSuperTokensUserIdExist"], r.json["doesExternalUserIdExist"]) == (
+                False, True)
+        assert outer_id(pair[1], users[winner], f"u{winner}@example.com") == f"x{n}"
+        unmap_id(pair[0], users[winner]).ok()
+
+
+def test_a_user_gets_one_external_id(pair):
+    for n in range(ROUNDS):
+        user = user_id(sign_up(pair[0], f"u{n}@example.com"))
+        replies = at_once(CROWD, lambda i, u=user, n=n: map_id(pair[i % 2], u, f"{n}-{i // 2}"))
+        assert statuses(replies) == ["OK"] + [MAPPED] * (CROWD - 1)
+        winner = [r.json["status"] for r in replies].index("OK")
+        assert outer_id(pair[1], user, f"u{n}@example.com") == f"{n}-{winner // 2}"
+        for i, r in enumerate(replies):
+            if i != winner:
+                assert r.json["doesSuperTokensUserIdExist"] is True
+                assert r.json["doesExternalUserIdExist"] is (i // 2 == winner // 2)
+
+
+def test_a_user_is_mapped_while_deleted(pair):
+    for n in range(ROUNDS):
+        user = user_id(sign_up(pair[0], f"u{n}@example.com"))
+
+        def work(i, u=user):
+            if i < 2:
+                return pair[i].post("/user/remove", {"userId": u})
+            return map_id(pair[i % 2], u, "ext")
+        replies = at_once(CROWD, work)
+        assert set(statuses(replies)) <= {"OK", MAPPED, "UNKNOWN_SUPERTOKENS_USER_ID_ERROR"}
+        assert statuses(replies[:2]) == ["OK", "OK"]
+        assert statuses(replies[2:]).count("OK") <= 1
+        for name in ("ext", user):
+            pair[1].get(MAP, {"userId": name}).is_status("UNKNOWN_MAPPING_ERROR")
+            pair[1].get("/user/id", {"userId": name}).is_status("UNKNOWN_USER_ID_ERROR")
+    assert count(pair[0]) == 0
+
+
+def test_a_mapping_comes_and_goes(pair):
+    """While the user joins and leaves tenants; at the end every row says the same."""
+    user = user_id(sign_up(pair[0], "a@example.com"))
+    path = "/recipe/multitenancy/tenant/user"
+    for i in range(2):
+        put_tenant(pair[0], f"t{i}").ok()
+    for n in range(ROUNDS):
+        def work(i, n=n):
+            app = pair[i % 2]
+            if i < 2:
+                return unmap_id(app, user)
+            if i < 5:
+                return map_id(app, user, f"{n}-{i}")
+            return app.tenant(f"t{i % 2}").post(path if n % 2 else path + "/remove",
+                                                {"recipeUserId": user})
+        assert set(statuses(at_once(CROWD, work))) <= {"OK", MAPPED}
+        outer = outer_id(pair[0], user, "a@example.com")
+        for i in range(2) if n % 2 else ():
+            signed = sign_in(pair[1].tenant(f"t{i}"), "a@example.com").ok()
+            assert signed["recipeUserId"] == signed["user"]["id"] == outer
+
+
+def test_a_user_is_mapped_while_an_email_is_verified(pair):
+    for n in range(ROUNDS * 2):
+        email = f"u{n}@example.com"
+        user = user_id(sign_up(pair[0], email))
+        token = verification_token(pair[0], user, email)
+        replies = at_once(3, lambda i, u=user, t=token, n=n: map_id(pair[0], u, f"x{n}") if i == 0
+                          else verify_email(pair[i % 2], t))
+        assert statuses(replies[1:]) == ["EMAIL_VERIFICATION_INVALID_TOKEN_ERROR", "OK"]
+        replies[0].ok()
+        assert outer_id(pair[1], user, email) == f"x{n}"
+        assert assert_flag_is_exact(pair[1], f"x{n}") is True
+
+
+def test_a_user_is_mapped_while_linked(pair):
+    first = user_id(sign_up(pair[0], "p@example.com"))
+    primary(pair[0], first).ok()
+    for n in range(ROUNDS):
+        user = user_id(sign_up(pair[0], f"u{n}@example.com"))
+        replies = at_once(2, lambda i, u=user, n=n: map_id(pair[0], u, f"x{n}") if i == 0
+                          else link(pair[1], u, first))
+        assert statuses(replies) == ["OK", "OK"]
+        assert f"x{n}" in methods(pair[0], first) and user_of(pair[1], f"x{n}")["id"] == first
+        replies = at_once(2, lambda i, u=user: unmap_id(pair[0], u) if i == 0
+                          else unlink(pair[1], u))
+        assert statuses(replies) == ["OK", "OK"]
+        assert outer_id(pair[0], user, f"u{n}@example.com") == user
+    assert methods(pair[0], first) == [first]
+
+
 # ---- sessions
 
 @pytest.mark.parametrize("cdi", ["5.4", "5.6"])

@@ -3,11 +3,11 @@
 that takes or shows an id takes and shows the external one."""
 
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from core import Core
+from linked import Database
 
 EMAIL = "a@example.com"
 PASSWORD = "secret123"
@@ -30,6 +30,11 @@ def get(app, user_id, kind=None):
 def remove(app, user_id, kind=None, **more):
     return app.post("/recipe/userid/map/remove", {
         "userId": user_id, **({"userIdType": kind} if kind else {}), **more})
+
+
+@pytest.fixture
+def database(core, storage, app):
+    return Database(core, storage, app)
 
 
 def exists(reply):
@@ -68,6 +73,13 @@ def test_refusals(app):
 @pytest.mark.parametrize("call, body, text", [
     ("/recipe/userid/map", {"externalUserId": "x"},
      "Field name 'superTokensUserId' is invalid in JSON input"),
+    ("/recipe/userid/map", {"superTokensUserId": 1, "externalUserId": "x"},
+     "Field name 'superTokensUserId' is invalid in JSON input"),
+    ("/recipe/userid/map", {"superTokensUserId": "x"},
+     "Field name 'externalUserId' is invalid in JSON input"),
+    ("/recipe/userid/map", {"superTokensUserId": "x", "externalUserId": "y",
+                            "externalUserIdInfo": 1},
+     "Field name 'externalUserIdInfo' is invalid in JSON input"),
     ("/recipe/userid/map", {"superTokensUserId": " ", "externalUserId": "x"},
      "Field name 'superTokensUserId' cannot be an empty String"),
     ("/recipe/userid/map", {"superTokensUserId": "x", "externalUserId": " "},
@@ -80,6 +92,9 @@ def test_refusals(app):
     ("/recipe/userid/map/remove", {"userId": "x", "userIdType": "OTHER"},
      "Field name 'userIdType' should be one of 'SUPERTOKENS', 'EXTERNAL' or 'ANY'"),
     ("/recipe/userid/map/remove", {"userId": ""}, "Field name 'userId' cannot be an empty String"),
+    ("/recipe/userid/map/remove", {}, "Field name 'userId' is invalid in JSON input"),
+    ("/recipe/userid/map/remove", {"userId": "x", "userIdType": None},
+     "Field name 'userIdType' is invalid in JSON input"),
 ])
 def test_bad_input(app, call, body, text):
     app.post(call, body).is_error(400, text)
@@ -94,6 +109,25 @@ def test_bad_input_of_info_and_read(app):
     get(app, "x", "y").is_error(
         400, "Field name 'userIdType' should be one of 'SUPERTOKENS', 'EXTERNAL' or 'ANY'")
     get(app, " ").is_error(400, "Field name 'userId' cannot be an empty String")
+    app.get("/recipe/userid/map").is_error(
+        400, "Field name 'userId' is missing in GET request")
+
+
+def test_ids_of_any_kind(app):
+    user = sign_up(app)
+    make(app, user, "e" * 129).is_error(
+        400, "Field 'external_user_id' is too long: it may have 128 characters")
+    for external in ("é" * 128, "a b/c?d=%25&\"'\\", "0", "EXT", "ext"):
+        make(app, user, external).ok()
+        assert get(app, external).ok()["externalUserId"] == external
+        assert app.get("/user/id", {"userId": external}).ok()["user"]["id"] == external
+        get(app, external + "x").is_status("UNKNOWN_MAPPING_ERROR")
+        assert remove(app, external).ok()["didMappingExist"] is True
+    get(app, "x" * 3000).is_status("UNKNOWN_MAPPING_ERROR")
+    for odd in (b"\xff", b"a\0b"):
+        get(app, odd).is_error(400, "Field name 'userId' is invalid in GET request")
+    make(app, "x" * 3000, "ext").is_status("UNKNOWN_SUPERTOKENS_USER_ID_ERROR")
+    assert remove(app, "x" * 3000).ok()["didMappingExist"] is False
 
 
 def test_info(app):
@@ -151,7 +185,7 @@ def role(app, user_id):
     app.put("/recipe/user/role", {"userId": user_id, "role": "r"}).ok()
 
 
-USES = {"Session": new_session, "TOTP": totp, "UserMetadata": metadata, "UserRoles": role}
+USES = {"Session": new_session, "UserMetadata": metadata, "UserRoles": role, "TOTP": totp}
 
 
 @pytest.mark.parametrize("recipe", USES)
@@ -167,6 +201,41 @@ def test_an_id_in_use(app, recipe):
     remove(app, user).is_error(400, text)
     assert get(app, user).ok()["externalUserId"] == "ext"
     assert remove(app, user, force=True).ok()["didMappingExist"] is True
+
+
+def test_the_first_use_is_named(app):
+    """In the order of the Java core, and before a mapping that the user has."""
+    user = sign_up(app)
+    uses = [totp, verify, role, metadata, new_session]
+    names = ["TOTP", "EmailVerification", "UserRoles", "UserMetadata", "Session"]
+    for use, name in zip(uses, names):
+        use(app, user)
+        make(app, user, "ext").is_error(400, f"UserId is already in use in {name} recipe")
+    make(app, user, "ext", force=True).ok()
+    make(app, user, "else").is_error(400, "UserId is already in use in Session recipe")
+    assert exists(make(app, user, "else", force=True)) == (True, False)
+    assert exists(make(app, user, "ext")) == (True, True)
+    for use, name in zip(uses, names):
+        use(app, "ext")
+        remove(app, user).is_error(400, f"UserId is already in use in {name} recipe")
+
+
+def test_a_session_that_ended_is_no_use(app, database):
+    user = sign_up(app)
+    new_session(app, user)
+    database.run("UPDATE st_sessions SET expires_at = 1 WHERE app_id = :app")
+    make(app, user, "ext").ok()
+    new_session(app, "ext")
+    database.run("UPDATE st_sessions SET expires_at = 1 WHERE app_id = :app")
+    remove(app, user).ok()
+
+
+def test_a_use_in_another_app_or_of_the_other_id(core, app):
+    user = sign_up(app)
+    new_session(core.app(), user)
+    new_session(app, "ext")  # known by it to be before it is
+    make(app, user, "ext").ok()
+    assert len(app.get("/recipe/session/user", {"userId": user}).ok()["sessionHandles"]) == 1
 
 
 def verified(app, user_id, email=EMAIL):
@@ -230,14 +299,28 @@ def test_every_call_takes_and_shows_the_external_id(app):
 
 
 def test_an_id_that_is_both(app):
-    """With force the external id of one may be the id of another; then the other is meant."""
+    """With force the external id of one may be the own id of another."""
+    info = "/recipe/userid/external-user-id-info"
     user, other = sign_up(app), sign_up(app, "b@example.com")
     make(app, user, other, force=True).ok()
-    get(app, other).is_status("UNKNOWN_MAPPING_ERROR")
+    # it means the one who is mapped to it, as long as the other is not mapped
+    for kind in (None, "EXTERNAL"):
+        assert get(app, other, kind).ok()["superTokensUserId"] == user
+    get(app, other, "SUPERTOKENS").is_status("UNKNOWN_MAPPING_ERROR")
+    app.put(info, {"userId": other, "externalUserIdInfo": "x"}).is_status("UNKNOWN_MAPPING_ERROR")
+    app.put(info, {"userId": other, "userIdType": "EXTERNAL", "externalUserIdInfo": "x"}).ok()
+    assert get(app, user).ok()["externalUserIdInfo"] == "x"
+    make(app, other, "ext").ok()
+    assert get(app, other).ok()["externalUserId"] == "ext"
     assert get(app, other, "EXTERNAL").ok()["superTokensUserId"] == user
-    assert get(app, user).ok()["externalUserId"] == other
-    new_session(app, other)
-    assert remove(app, user).ok()["didMappingExist"] is True
+    # what is filed under it may be the other's, so it is in nobody's way
+    metadata(app, other)
+    assert remove(app, other, "EXTERNAL").ok()["didMappingExist"] is True
+    get(app, user).is_status("UNKNOWN_MAPPING_ERROR")
+    assert remove(app, other).ok()["didMappingExist"] is True
+    make(app, user, other, force=True).ok()
+    assert remove(app, other, "SUPERTOKENS").ok()["didMappingExist"] is False
+    assert remove(app, other).ok()["didMappingExist"] is True
 
 
 def test_a_tenant_in_another_database(postgres):
@@ -255,55 +338,71 @@ def test_a_tenant_in_another_database(postgres):
         make(app, user, "ext").ok()
 
 
-# ---- races
+# ---- linked users, and the copies of the id
 
-@pytest.fixture
-def pair(core, app, storage):
-    """The same app through two cores."""
-    if storage[0] == "sqlite":
-        yield app, app
-        return
-    with Core(uri=storage[1]) as second:
-        yield app, second.at(app.prefix)
-
-
-def at_once(*calls):
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [f.result() for f in [pool.submit(c) for c in calls]]
+def copies(database, user, external):
+    """How many rows of the user have the external id, of how many."""
+    out = []
+    for table, column in (("st_users", "user_id"), ("st_login_methods", "recipe_user_id"),
+                          ("st_user_tenants", "recipe_user_id")):
+        mine = f"{column} = '{user}'"
+        out.append((database.rows(table, f"{mine} AND external_user_id = '{external}'"),
+                    database.rows(table, mine)))
+    return out
 
 
-@pytest.mark.concurrent
-def test_one_gets_the_external_id(pair):
-    one, two = pair
-    for n in range(8):
-        users = [sign_up(one, f"{side}{n}@example.com") for side in "ab"]
-        told = at_once(lambda: make(one, users[0], f"x{n}"), lambda: make(two, users[1], f"x{n}"))
-        assert sorted(r.json["status"] for r in told) == [
-            "OK", "USER_ID_MAPPING_ALREADY_EXISTS_ERROR"]
-        winner = users[[r.json["status"] for r in told].index("OK")]
-        assert get(one, f"x{n}").ok()["superTokensUserId"] == winner
+def test_every_copy_follows(app, database):
+    app.put("/recipe/multitenancy/tenant/v2", {"tenantId": "t1"}).ok()
+    user, other = sign_up(app), sign_up(app, "b@example.com")
+    app.tenant("t1").post("/recipe/multitenancy/tenant/user", {"recipeUserId": user}).ok()
+    make(app, user, "ext").ok()
+    assert copies(database, user, "ext") == [(1, 1), (1, 1), (2, 2)]
+    assert copies(database, other, "ext") == [(0, 1), (0, 1), (0, 1)]
+    assert database.rows("st_user_id_mapping") == 1
+    remove(app, "ext").ok()
+    assert copies(database, user, "ext") == [(0, 1), (0, 1), (0, 2)]
+    assert database.rows("st_user_id_mapping") == 0
 
 
-@pytest.mark.concurrent
-def test_a_user_gets_one_external_id(pair):
-    one, two = pair
-    for n in range(8):
-        user = sign_up(one, f"{n}@example.com")
-        told = at_once(lambda: make(one, user, f"x{n}"), lambda: make(two, user, f"y{n}"))
-        assert sorted(r.json["status"] for r in told) == [
-            "OK", "USER_ID_MAPPING_ALREADY_EXISTS_ERROR"]
-        external = get(one, user).ok()["externalUserId"]
-        assert one.get("/user/id", {"userId": user}).ok()["user"]["id"] == external
+def shown(app, user_id):
+    user = app.get("/user/id", {"userId": user_id}).ok()["user"]
+    return user["id"], [m["recipeUserId"] for m in user["loginMethods"]]
 
 
-@pytest.mark.concurrent
-def test_mapping_against_deletion(pair):
-    one, two = pair
-    for n in range(8):
-        user = sign_up(one, f"{n}@example.com")
-        made, gone = at_once(lambda: make(one, user, f"x{n}"),
-                             lambda: two.post("/user/remove", {"userId": user}))
-        gone.ok()
-        assert made.json["status"] in ("OK", "UNKNOWN_SUPERTOKENS_USER_ID_ERROR")
-        get(one, f"x{n}").is_status("UNKNOWN_MAPPING_ERROR")
-        get(one, user).is_status("UNKNOWN_MAPPING_ERROR")
+def test_linked_users(app, database):
+    first, second = sign_up(app), sign_up(app, "b@example.com")
+    database.link({"id": first}, {"id": second})
+    make(app, second, first).is_error(
+        400, "Cannot create a userId mapping where the externalId is also a SuperTokens userID")
+    make(app, second, "two").ok()
+    assert shown(app, "two") == shown(app, first) == (first, [first, "two"])
+    session = new_session(app, "two")["session"]
+    assert (session["userId"], session["recipeUserId"]) == (first, "two")
+    make(app, first, "one").ok()
+    assert shown(app, "two") == shown(app, "one") == ("one", ["one", "two"])
+    assert [u["id"] for u in app.get("/users").ok()["users"]] == ["one"]
+    assert get(app, "two").ok()["superTokensUserId"] == second
+    remove(app, "one").ok()
+    assert shown(app, "two") == (first, [first, "two"])
+    # the id of the primary user outlives its login method, and so does its mapping
+    make(app, first, "one").ok()
+    app.post("/user/remove", {"userId": "one", "removeAllLinkedAccounts": False}).ok()
+    assert get(app, "one").ok()["superTokensUserId"] == first
+    assert shown(app, "two") == shown(app, "one") == ("one", ["two"])
+    assert remove(app, "one").ok()["didMappingExist"] is True
+    assert shown(app, "two") == (first, ["two"])
+    make(app, first, "one").ok()
+    app.post("/recipe/accountlinking/user/unlink", {"recipeUserId": "two"}).ok()
+    assert shown(app, "two") == shown(app, second) == ("two", ["two"])
+
+
+# ---- lost answers of the database
+
+def test_an_uncertain_change_is_made_once(faults):
+    for n, rule in enumerate(("UNCERTAIN 1 applied", "UNCERTAIN 1", "RETRY 3")):
+        user = sign_up(faults.app, f"{n}@example.com")
+        make(faults.next("exec:mapping_insert " + rule), user, "ext").ok()
+        assert get(faults.app, "ext").ok()["superTokensUserId"] == user
+        app = faults.next("exec:mapping_delete " + rule)
+        assert remove(app, user).ok()["didMappingExist"] is True
+        get(app, "ext").is_status("UNKNOWN_MAPPING_ERROR")

@@ -12,7 +12,7 @@ import uuid
 
 import pytest
 
-from core import Core
+from core import BUILD, PLUGINS, Core
 from mysql_servers import MariaDBServer, MySQLServer
 from servers import MongoServer, PostgresServer, ServerError, mongod_of_tests
 
@@ -89,3 +89,26 @@ def core(storage):
 @pytest.fixture
 def app(core):
     return core.app()
+
+
+class Faults:
+    """An app on SQLite whose plugin fails when it is told to; see tests/plugins/inject."""
+
+    def __init__(self, core, rules):
+        self.rules, self.app, self.count = rules, core.app(), 0
+
+    def next(self, rule):
+        self.count += 1  # a file that has changed is read anew
+        with open(self.rules + ".new", "w", encoding="utf-8") as f:
+            f.write(rule + "\n" * self.count)
+        os.rename(self.rules + ".new", self.rules)
+        return self.app
+
+
+@pytest.fixture
+def faults(tmp_path):
+    rules = str(tmp_path / "rules")
+    env = {"STK_INJECT_TARGET": os.path.join(PLUGINS, "sqlite.so"), "STK_INJECT_RULES": rules}
+    with Core(env=env, storage_plugin=os.path.join(BUILD, "tests", "plugins", "inject.so"),
+              inject_path=str(tmp_path / "faults.db")) as core:
+        yield Faults(core, rules)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Linked accounts, and accounts mapped to external ids by hand in the database, since the
-calls that do it come later."""
+"""Linked accounts, accounts with external ids, and their rows in the database."""
 
 from sql import run_sql
 
@@ -24,15 +23,9 @@ class Database:
                 "recipeUserId": user["id"], "primaryUserId": primary["id"]}).ok()
 
     def map(self, user_id, external):
-        self.run(f"""
-            INSERT INTO st_user_id_mapping(app_id, supertokens_user_id, external_user_id) VALUES
-              (:app, '{user_id}', '{external}');
-            UPDATE st_users SET external_user_id = '{external}' WHERE app_id = :app AND
-              user_id = '{user_id}';
-            UPDATE st_login_methods SET external_user_id = '{external}' WHERE app_id = :app AND
-              recipe_user_id = '{user_id}';
-            UPDATE st_user_tenants SET external_user_id = '{external}' WHERE app_id = :app AND
-              recipe_user_id = '{user_id}'""")
+        """Whatever is filed under the user's id stays there."""
+        self.app.post("/recipe/userid/map", {
+            "superTokensUserId": user_id, "externalUserId": external, "force": True}).ok()
 
     def rows(self, table, where="1=1"):
         return int(self.run(f"SELECT count(*) FROM {table} WHERE app_id = :app AND {where}")[0][0])

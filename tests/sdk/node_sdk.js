@@ -419,6 +419,40 @@ test("lookups and deletion of a user", async () => {
     assert.notEqual((await signUp()).user.id, user.id);
 });
 
+test("external ids of users", async () => {
+    await sdk();
+    const { user } = await signUp();
+    const make = (superTokensUserId, externalUserId, more) =>
+        supertokens.createUserIdMapping({ superTokensUserId, externalUserId, ...more });
+    const get = (userId, userIdType) => supertokens.getUserIdMapping({ userId, userIdType });
+    assert.equal((await make("nobody", "ext")).status, "UNKNOWN_SUPERTOKENS_USER_ID_ERROR");
+    assert.deepEqual(await make(user.id, "ext", { externalUserIdInfo: "info" }), { status: "OK" });
+    assert.deepEqual(await make(user.id, "other"), { status: "USER_ID_MAPPING_ALREADY_EXISTS_ERROR",
+        doesSuperTokensUserIdExist: true, doesExternalUserIdExist: false });
+    const whole = { status: "OK", superTokensUserId: user.id, externalUserId: "ext" };
+    assert.deepEqual(await get("ext"), { ...whole, externalUserIdInfo: "info" });
+    const setInfo = (externalUserIdInfo) => supertokens.updateOrDeleteUserIdMappingInfo(
+        { userId: "ext", userIdType: "EXTERNAL", externalUserIdInfo });
+    assert.deepEqual(await setInfo("new"), { status: "OK" });
+    assert.equal((await get(user.id, "SUPERTOKENS")).externalUserIdInfo, "new");
+    assert.equal((await get(user.id, "EXTERNAL")).status, "UNKNOWN_MAPPING_ERROR");
+    for (const id of ["ext", user.id]) {
+        assert.equal((await supertokens.getUser(id)).id, "ext");
+    }
+    const signed = await EmailPassword.signIn("public", "a@example.com", PASSWORD);
+    assert.equal(signed.user.id, "ext");
+    assert.equal(signed.recipeUserId.getAsString(), "ext");
+    const s = await newSession(signed.recipeUserId);
+    assert.equal(s.getUserId(), "ext");
+    assert.equal(jose.decodeJwt(s.getAccessToken()).rsub, "ext");
+    assert.deepEqual(await Session.getAllSessionHandlesForUser(user.id), [s.getHandle()]);
+    const remove = (force) => supertokens.deleteUserIdMapping({ userId: "ext", force });
+    await assert.rejects(remove(), /UserId is already in use in Session recipe/);
+    assert.deepEqual(await remove(true), { status: "OK", didMappingExist: true });
+    assert.deepEqual(await remove(), { status: "OK", didMappingExist: false });
+    assert.equal((await supertokens.getUser(user.id)).id, user.id);
+});
+
 // ---- tenants
 
 test("tenants", async () => {

@@ -11,6 +11,8 @@ import pytest
 from flask import Flask, g, jsonify
 from supertokens_python import InputAppInfo, Supertokens, SupertokensConfig, init
 from supertokens_python.framework.flask import Middleware
+from supertokens_python.interfaces import (
+    CreateUserIdMappingOkResult, UnknownMappingError, UnknownSupertokensUserIDError)
 from supertokens_python.querier import Querier
 from supertokens_python.recipe import emailpassword, session
 from supertokens_python.recipe.accountlinking import syncio as al
@@ -38,7 +40,7 @@ from supertokens_python.recipe.session.framework.flask import verify_session
 from supertokens_python.recipe.session.recipe import SessionRecipe
 from supertokens_python.recipe.usermetadata.recipe import UserMetadataRecipe
 from supertokens_python.syncio import (
-    delete_user, get_user, get_user_count, get_users_newest_first, get_users_oldest_first,
+    create_user_id_mapping, delete_user, delete_user_id_mapping, get_user, get_user_id_mapping, get_user_count, get_users_newest_first, get_users_oldest_first,
     list_users_by_account_info)
 from supertokens_python.types import RecipeUserId
 from supertokens_python.types.base import AccountInfoInput
@@ -254,6 +256,28 @@ def test_deleted_user_is_gone(sdk):
     assert sess.get_session_information(s.get_handle()) is None
     assert get_user_count() == 0
     assert new_user().id != user.id
+
+
+def test_external_ids(sdk):
+    user = new_user()
+    assert isinstance(create_user_id_mapping("nobody", "ext"), UnknownSupertokensUserIDError)
+    made = create_user_id_mapping(user.id, "ext", "from the old system")
+    assert isinstance(made, CreateUserIdMappingOkResult)
+    for name, kind in (("ext", "EXTERNAL"), (user.id, "SUPERTOKENS"), ("ext", None)):
+        got = get_user_id_mapping(name, kind)
+        assert (got.supertokens_user_id, got.external_user_id, got.external_user_info) == (
+            user.id, "ext", "from the old system")
+    assert get_user(user.id).id == get_user("ext").id == "ext"
+    signed = ep.sign_in("public", "a@example.com", PASSWORD)
+    assert signed.user.id == signed.recipe_user_id.get_as_string() == "ext"
+    s = new_session("ext")
+    assert s.get_user_id() == s.get_recipe_user_id().get_as_string() == "ext"
+    assert sess.get_all_session_handles_for_user(user.id) == [s.get_handle()]
+    with pytest.raises(Exception, match="UserId is already in use in Session recipe"):
+        delete_user_id_mapping("ext", "ANY")
+    assert delete_user_id_mapping("ext", "ANY", force=True).did_mapping_exist
+    assert isinstance(get_user_id_mapping("ext"), UnknownMappingError)
+    assert get_user("ext") is None and get_user(user.id).id == user.id
 
 
 def test_tenants(sdk):
