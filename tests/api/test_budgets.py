@@ -3,20 +3,26 @@
 statements in them.  A number here that grows is a regression; one that falls is lowered.
 
 The marks of active users and the keys of an app come first, as they do in a running service:
-a user is marked once in five minutes, keys are read once in five minutes."""
+a user is marked once in five minutes, keys are read once in five minutes.
+
+docs/costs.md lists what is checked here; STK_WRITE_COSTS=1 writes it anew."""
 
 import os
+from collections import defaultdict
 from contextlib import ExitStack
 
 import pytest
 
 import otp
-from core import Core
+from core import SRC, Core
 
 HASH = "$2b$04$" + "a" * 53
 NEW = {"userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False,
        "useDynamicSigningKey": True}
 ROTATE = {"enableAntiCsrf": False, "useDynamicSigningKey": True}
+
+
+COSTS = defaultdict(set)  # call: what it may cost on PostgreSQL, as (round trips, statements)
 
 
 class Meter:
@@ -30,6 +36,8 @@ class Meter:
         assert reply.status == 200, reply.text
         assert reply.json.get("status", status) == status, reply.text
         assert (getattr(reply, self.count), reply.statements) == (trips, statements)
+        if self.count == "round_trips":
+            COSTS[reply.call].add((trips, statements))
         return reply.json
 
     def sign_up(self, email, password="secret123", app=None):
@@ -484,3 +492,22 @@ def test_roles_of_users(meter):
     meter.costs(app.get("/recipe/user/roles", {"userId": "u"}), 2, 2)
     meter.costs(app.get("/recipe/role/users", {"role": "r"}), 1, 2)
     meter.costs(app.post("/recipe/user/role/remove", body), 1, 2)
+
+
+# ---- and what is written of it
+
+def test_the_page_lists_what_was_measured(storage):
+    """After all others, and only if all of them ran."""
+    if storage[0] != "postgresql" or len(COSTS) < 60:
+        pytest.skip("the page is about PostgreSQL, and about all calls")
+    rows = [f"| {call.split('#')[0].replace(' ', ' `')}`{' with rid ' + call.split('#')[1] if '#' in call else ''} | "
+            + ", ".join(f"{trips} / {n}" for trips, n in sorted(costs)) + " |"
+            for call, costs in sorted(COSTS.items(), key=lambda c: c[0].split(" ")[1])]
+    path = os.path.join(SRC, "docs", "costs.md")
+    with open(path, encoding="utf-8") as f:
+        head, _, listed = f.read().partition("|---|---|\n")
+    if os.environ.get("STK_WRITE_COSTS"):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(head + "|---|---|\n" + "\n".join(rows) + "\n")
+        return
+    assert listed.splitlines() == rows

@@ -38,6 +38,7 @@ class Reply:
 
     def __init__(self, response, body):
         self.status = response.status
+        self.call = ""  # method, path and rid of what was asked
         self.headers = {k.lower(): v for k, v in response.getheaders()}
         self.text = body.decode("utf-8")
         self.json = None
@@ -122,6 +123,7 @@ class Client:
             c.request(method, url, data, head)
             response = c.getresponse()
             reply = Reply(response, response.read())
+            reply.call = f"{method} {path.partition('?')[0]}" + (f"#{rid}" if rid else "")
         except (OSError, http.client.HTTPException):
             c.close()
             self.local.c = None
