@@ -3,6 +3,10 @@
 
 import sqlite3
 import uuid
+from itertools import islice
+from urllib.parse import unquote, urlsplit
+
+from mongo_sql import component
 
 BASE_MS = 1_700_000_000_000
 
@@ -35,6 +39,7 @@ def counters(app, n):
             yield (app, tenant, 1, shard, n // 16 + (shard < n % 16))
 
 
+COUNTERS = "app_id tenant_id recipe_mask shard n"
 COUNTER = ("INSERT INTO st_user_counters (app_id, tenant_id, recipe_mask, shard, n) "
            "VALUES ({0}, {0}, {0}, {0}, {0})")
 
@@ -63,3 +68,46 @@ def fill_sqlite(path, app, n):
         db.executemany(COUNTER.format("?"), list(counters(app, n)))
     db.execute("ANALYZE")
     db.close()
+
+
+def insert(table, columns):
+    names = columns.split()
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"
+
+
+def fill_mysql(uri, app, n):
+    import pymysql
+    to = urlsplit(uri)
+    db = pymysql.connect(host=to.hostname, port=to.port, user=unquote(to.username),
+                         password=unquote(to.password), database=to.path[1:])
+    with db, db.cursor() as cur:
+        for k, (table, columns) in enumerate(TABLES.items()):
+            cur.executemany(insert(table, columns), (row[k] for row in rows(app, n)))
+        cur.executemany(insert("st_user_counters", COUNTERS), counters(app, n))
+        db.commit()
+        cur.execute(f"ANALYZE TABLE {', '.join(TABLES)}")
+
+
+def fill_mongodb(uri, app, n):
+    import pymongo
+    from bson import Int64
+    with pymongo.MongoClient(uri, directConnection=True) as client:
+        db = client.get_default_database()
+        keys = {c["name"]: c["options"]["validator"]["$jsonSchema"]["properties"]["_id"]["description"]
+                for c in db.list_collections() if "validator" in c.get("options", {})}
+
+        def put(table, columns, values):
+            names, many = columns.split(), iter(values)
+            while batch := list(islice(many, 5000)):
+                docs = [dict(zip(names, (Int64(v) if type(v) is int else v for v in row)))
+                        for row in batch]
+                for doc in docs:
+                    doc["_id"] = "\0".join(component(doc[c]) for c in keys[table].split(","))
+                db[table].insert_many(docs, ordered=False)
+
+        for k, (table, columns) in enumerate(TABLES.items()):
+            put(table, columns, (row[k] for row in rows(app, n)))
+        put("st_user_counters", COUNTERS, counters(app, n))
+
+
+FILL = {"postgresql": fill_postgresql, "mysql": fill_mysql, "mongodb": fill_mongodb}

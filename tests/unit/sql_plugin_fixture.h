@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loads the built SQLite plugin and runs calls of sql_fixture.h on it. */
+/* Loads the built SQLite plugin, or another, and runs calls of sql_fixture.h on it. */
 #ifndef TESTS_UNIT_SQL_PLUGIN_FIXTURE_H
 #define TESTS_UNIT_SQL_PLUGIN_FIXTURE_H
 
@@ -13,11 +13,11 @@
 static const stk_plugin *plugin;
 static char fix_dir[64];
 
-static inline void fix_load_plugin(void)
+static inline void fix_load(const char *name)
 {
     char path[4096];
     const char *build = getenv("STK_BUILD");
-    snprintf(path, sizeof path, "%s/plugins/sqlite.so", build ? build : "build");
+    snprintf(path, sizeof path, "%s/plugins/%s.so", build ? build : "build", name);
     void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!so)
         fail_msg("%s", dlerror());
@@ -42,7 +42,7 @@ static inline int fix_setup(void **state)
 {
     (void)state;
     if (!plugin)
-        fix_load_plugin();
+        fix_load("sqlite");
     snprintf(fix_dir, sizeof fix_dir, "/tmp/stk-sqlite-XXXXXX");
     return mkdtemp(fix_dir) ? 0 : -1;
 }
