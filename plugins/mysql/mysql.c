@@ -106,12 +106,18 @@ stk_status mq_take(stk_db *db, uint64_t deadline_us, struct mq_conn **out, stk_e
     }
 }
 
+static bool pool_full(void *ud, const stk_err *err)
+{
+    (void)ud;
+    return err->native == 1040 || err->native == 1203 || err->native == 1226;
+}
+
 static struct stk_pool *make_pool(stk_db *db)
 {
     struct stk_pool_conf conf = {.name = MQ_NAME,
                                  .size_key = "mysql_connection_pool_size",
                                  .host = mq_core,
-                                 .ops = {pool_open, pool_close, pool_ping},
+                                 .ops = {pool_open, pool_close, pool_ping, pool_full},
                                  .ud = db,
                                  .max = db->conf->pool_size,
                                  .min_idle = db->conf->min_idle,

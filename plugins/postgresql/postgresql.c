@@ -96,11 +96,18 @@ stk_status pg_take(stk_db *db, uint64_t deadline_us, struct pg_conn **out, stk_e
     }
 }
 
+static bool pool_full(void *ud, const stk_err *err)
+{
+    (void)ud;
+    return strcmp(err->sqlstate, "53300") == 0;
+}
+
 static struct stk_pool *make_pool(stk_db *db)
 {
     struct stk_pool_conf conf = {.name = PG_NAME,
                                  .host = pg_core,
-                                 .ops = {pool_open, pool_close, pool_ping},
+                                 .size_key = "postgresql_connection_pool_size",
+                                 .ops = {pool_open, pool_close, pool_ping, pool_full},
                                  .ud = db,
                                  .max = db->conf->pool_size,
                                  .min_idle = db->conf->min_idle,

@@ -24,6 +24,9 @@ struct stk_pool_ops {
     void (*close)(void *ud, void *conn);
     /* True when an idle connection may still be used.  NULL: always. */
     bool (*ping)(void *ud, void *conn);
+    /* True when open() failed only because the server takes no connection more:
+     * who wanted one then waits for one of those that are open.  NULL: never. */
+    bool (*full)(void *ud, const stk_err *err);
 };
 
 struct stk_pool_conf {
