@@ -291,8 +291,8 @@ stk_status conn_get(struct stk_db *db, bool writer, uint64_t deadline_us, struct
     if (moved(c)) {
         stk_pool_put(writer ? db->writer : db->readers, p, false);
         return stk_err_set(err, STK_E_UNAVAILABLE,
-                           "sqlite: %s was deleted or replaced while the core serves. Put the "
-                           "same file back, or restart the core.",
+                           "sqlite: %s was moved or deleted while in use. Put the same file back, "
+                           "or restart.",
                            db->path);
     }
     c->deadline_us = deadline_us;

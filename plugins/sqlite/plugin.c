@@ -137,17 +137,6 @@ static stk_status sqlite_open(const stk_kv *kv, size_t nkv, const stk_catalog *c
 
 /* ---------------------------------------------------------- health and dump */
 
-static stk_status probe(struct conn *c, stk_err *err)
-{
-    int moved = 0;
-    sqlite3_file_control(c->s, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-    if (moved)
-        return stk_err_set(err, STK_E_UNAVAILABLE,
-                           "sqlite: %s was moved or deleted while in use. Put it back or restart.",
-                           c->db->path);
-    return conn_run(c, "SELECT count(*) FROM sqlite_master", err);
-}
-
 static stk_status sqlite_health(stk_db *db, uint32_t timeout_ms, stk_health *health, stk_err *err)
 {
     stk_health h = {.size = health->size};
@@ -156,7 +145,7 @@ static stk_status sqlite_health(stk_db *db, uint32_t timeout_ms, stk_health *hea
     stk_status rc =
         timeout_ms ? conn_get(db, false, start + (uint64_t)timeout_ms * 1000, &c, err) : STK_OK;
     if (c) {
-        rc = probe(c, err);
+        rc = conn_run(c, "SELECT count(*) FROM sqlite_master", err);
         conn_put(c);
     }
     h.rtt_us = db->host->now_us(db->host->ctx) - start;

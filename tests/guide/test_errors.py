@@ -386,7 +386,7 @@ def test_sqlite_file_is_deleted_while_running(tmp_path):
         path.rename(tmp_path / "elsewhere")
         for reply in (sign_up(app, 1), app.get("/users/count"), core.get("/hello")):
             assert reply.status == 503
-            documented(reply.text, "was deleted or replaced")
+            documented(reply.text, "was moved or deleted")
             assert str(path) in reply.text
         path.write_bytes(b"")  # another file is not the same one
         assert sign_up(app, 1).status == 503
