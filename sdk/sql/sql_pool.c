@@ -49,7 +49,7 @@ struct stk_pool *stk_pool_new(const struct stk_pool_conf *conf)
     if (p->conf.max == 0)
         p->conf.max = 1;
     if (p->conf.max_waiters == 0)
-        p->conf.max_waiters = p->conf.max * 64;
+        p->conf.max_waiters = p->conf.max > 16 ? p->conf.max * 64 : 1024;
     if (p->conf.wait_us == 0)
         p->conf.wait_us = 10 * 1000000;
     p->idle = calloc(p->conf.max, sizeof *p->idle);
