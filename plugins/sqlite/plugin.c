@@ -82,16 +82,17 @@ static bool may_reuse(void *ud, void *conn)
 
 static stk_status make_pools(stk_db *db, uint32_t readers, stk_err *err)
 {
-    struct stk_pool_conf conf = {.name = "sqlite",
-                                 .size_key = "sqlite_connection_pool_size",
-                                 .host = db->host,
-                                 .ops = {conn_open_reader, conn_close, may_reuse},
-                                 .ud = db,
-                                 .max = readers,
-                                 .min_idle = 1,
-                                 .max_waiters = 4096,
-                                 .idle_timeout_us = 60 * 1000000,
-                                 .wait_us = SQLITE_WAIT_US};
+    struct stk_pool_conf conf = {
+        .name = "sqlite",
+        .size_key = "sqlite_connection_pool_size",
+        .host = db->host,
+        .ops = {.open = conn_open_reader, .close = conn_close, .ping = may_reuse},
+        .ud = db,
+        .max = readers,
+        .min_idle = 1,
+        .max_waiters = 4096,
+        .idle_timeout_us = 60 * 1000000,
+        .wait_us = SQLITE_WAIT_US};
     db->readers = stk_pool_new(&conf);
     conf.ops.open = conn_open_writer;
     conf.size_key = NULL;
