@@ -163,12 +163,7 @@ static struct str announce(const struct core *core, struct arena *a)
     const struct config *config = core->config;
     int port = http_server_port(core->http);
     struct str file = STR_NULL;
-    if (!config->state_dir.p)
-        log_warn("core",
-                 "neither %.*s nor a state_dir is writable: `supertokens list` and stop "
-                 "will not know this process",
-                 STR_ARG(config->home));
-    else
+    if (config->state_dir.p)
         file = started_write(a, config->state_dir, s->host, port, s->base_path);
     if (config->state_dir.p && !file.p)
         log_warn("core", "cannot write to %.*s/.started: %s", STR_ARG(config->state_dir),
@@ -193,6 +188,11 @@ static int run(struct cli *cli, int ready)
         config_free(config);
         return CLI_USAGE;
     }
+    if (!config->state_dir.p)
+        log_warn("core",
+                 "%.*s/.started is not writable: `supertokens list` and stop will not know this "
+                 "process. Set state_dir to a folder that is",
+                 STR_ARG(config->home));
     enum start_result rc = core_start(config, &how, &cli->arena, &core, &error);
     if (rc != START_OK) {
         if (end_wanted(NULL))

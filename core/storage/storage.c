@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum {
@@ -48,7 +49,7 @@ struct str storage_err_text(struct arena *a, const struct plugin *p, stk_status 
                             const stk_err *err)
 {
     if (err->msg[0])
-        return str_dup(a, str_z(err->msg));
+        return str_dup(a, str_make(err->msg, strnlen(err->msg, sizeof(err->msg))));
     return str_printf(a, "%s: %s", p->v.name, status_text(rc));
 }
 
@@ -72,7 +73,7 @@ static int fail_unavailable(struct ctx *c, struct storage *s, const char *query,
 {
     struct str text = storage_err_text(c->arena, s->plugin, rc, err);
     if (may_complain(s))
-        log_warn(storage_name(s), "%.*s (query %s, sqlstate %s, native %d)", STR_ARG(text), query,
+        log_warn(storage_name(s), "%.*s (query %s, sqlstate %.5s, native %d)", STR_ARG(text), query,
                  err->sqlstate[0] ? err->sqlstate : "-", err->native);
     return ctx_fail_text(c, FAIL_UNAVAILABLE, text);
 }
@@ -90,7 +91,7 @@ static int fail_internal(struct ctx *c, struct storage *s, const char *query, st
                          const stk_err *err)
 {
     struct str text = storage_err_text(c->arena, s->plugin, rc, err);
-    log_error(storage_name(s), "%.*s (%s; query %s, sqlstate %s, native %d)", STR_ARG(text),
+    log_error(storage_name(s), "%.*s (%s; query %s, sqlstate %.5s, native %d)", STR_ARG(text),
               status_text(rc), query, err->sqlstate[0] ? err->sqlstate : "-", err->native);
     return ctx_fail_text(c, FAIL_INTERNAL, STR("Internal Error"));
 }
@@ -153,6 +154,8 @@ static stk_status run_once(struct ctx *c, struct storage *s, const struct batch 
         return rc;
     c->held = s;
     rc = storage_exec(c, s, NULL, b, 0, err);
+    if (rc >= 0)
+        rc = batch_check(s, b, err);
     c->held = NULL;
     storage_leave(s);
     return rc;

@@ -77,9 +77,12 @@ static inline uint64_t call_affected(const stk_call *call)
 {
     return call->result->affected;
 }
+/* What is read from a row that is not there: NULLs. */
+extern const stk_val no_row[UINT8_MAX];
 static inline const stk_val *call_row(const stk_call *call, uint32_t row)
 {
-    return call->result->cells + (size_t)row * call->result->ncols;
+    const stk_result *r = call->result;
+    return row < r->nrows ? r->cells + (size_t)row * r->ncols : no_row;
 }
 static inline struct str cell_str(const stk_val *row, unsigned col)
 {

@@ -73,6 +73,9 @@ void storage_count_begin(struct storage *s, stk_status rc);
 void storage_count_end(struct storage *s, bool committed);
 void storage_count_again(struct storage *s, stk_status rc);
 
+/* After a successful exec: STK_E_INTERNAL where its results do not fit the calls. */
+stk_status batch_check(const struct storage *s, const struct batch *b, stk_err *err);
+
 /* The RC_* of a status that is not to be retried; fails the ctx where that is
  * RC_FAIL, and logs what an operator must see.  query: the name of the one that
  * failed, or "-". */

@@ -37,6 +37,8 @@ int txn_exec(struct txn *t, struct batch *b)
         return RC_OK;
     t->err = err_new();
     stk_status rc = storage_exec(t->c, t->s, t->h, b, 0, &t->err);
+    if (rc >= 0)
+        rc = batch_check(t->s, b, &t->err);
     return rc < 0 ? died(t, b, rc) : RC_OK;
 }
 
@@ -47,8 +49,10 @@ int txn_commit(struct txn *t, struct batch *b)
     stk_status rc;
     if (b && b->n) {
         rc = storage_exec(t->c, t->s, t->h, b, STK_X_COMMIT, &t->err);
-        if (rc >= 0)
+        if (rc >= 0) {
             t->h = NULL;
+            rc = batch_check(t->s, b, &t->err);
+        }
     } else {
         const struct batch none = {.c = t->c};
         uint64_t start = clock_us();

@@ -255,7 +255,7 @@ stk_status mg_connect(struct stk_db *db, stk_err *err)
     struct stk_pool_conf conf = {.name = MG_NAME,
                                  .size_key = "mongodb_connection_pool_size",
                                  .host = db->host,
-                                 .ops = {conn_open, conn_close, NULL},
+                                 .ops = {.open = conn_open, .close = conn_close},
                                  .ud = db,
                                  .max = db->conf.pool_size,
                                  .min_idle = 1,

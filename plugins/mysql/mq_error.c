@@ -7,6 +7,7 @@
 #include "mq_error.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "mq_conf.h"
 
@@ -14,56 +15,61 @@ struct rule {
     unsigned code;
     stk_status status;
     unsigned flags;
-    const char *what; /* NULL: the server's own words */
+    const char *what;   /* NULL: the server's own words */
+    const char *remedy; /* NULL: none but to wait, or it is the core's fault */
 };
 
+#define MIGRATE "Run: supertokens migrate"
+#define WRITABLE "Name the one that takes writes in the list of hosts, or set read_only = OFF"
+#define PACKET "Raise it on the server"
+#define DISK "Free space on the server's disk"
+
 static const struct rule rules[] = {
-    {1205, STK_E_RETRY, 0, "a lock was not available within innodb_lock_wait_timeout"},
-    {1213, STK_E_RETRY, 0, "deadlock or write conflict"},
-    {1020, STK_E_RETRY, 0, "a row changed since it was read"},
-    {1412, STK_E_RETRY, 0, "a table changed since the transaction began"},
-    {3101, STK_E_RETRY, 0, "the group refused the transaction"},
-    {3572, STK_E_RETRY, 0, "a lock was not available"},
-    {1243, STK_E_RETRY, MQ_STALE, "a prepared statement is gone"},
-    {1615, STK_E_RETRY, MQ_STALE, "a prepared statement is out of date"},
-    {1290, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the server is read-only"},
-    {1792, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the server is read-only"},
-    {1836, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the server is read-only"},
-    {3100, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the group takes no writes"},
-    {1047, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the node is not ready for queries"},
-    {1053, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the server shuts down"},
-    {1077, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the server shuts down"},
-    {1927, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the connection was killed"},
-    {3169, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the connection was killed"},
-    {4031, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the server closed an idle connection"},
-    {1040, STK_E_UNAVAILABLE, MQ_DROP, "too many connections"},
-    {1317, STK_E_TIMEOUT, 0, "the statement was interrupted"},
-    {3024, STK_E_TIMEOUT, 0, "the statement ran longer than max_execution_time"},
-    {1969, STK_E_TIMEOUT, 0, "the statement ran longer than max_statement_time"},
-    {1153, STK_E_TOO_BIG, MQ_DROP,
-     "the statement is larger than max_allowed_packet. Raise it on the server"},
-    {1301, STK_E_TOO_BIG, 0, "a value is larger than max_allowed_packet. Raise it on the server"},
-    {1406, STK_E_TOO_BIG, 0, "a value is longer than its column"},
-    {1118, STK_E_TOO_BIG, 0, NULL},
-    {1264, STK_E_INVALID, 0, "a number is out of range"},
-    {1690, STK_E_INVALID, 0, "a number is out of range"},
-    {1366, STK_E_INVALID, 0, "a value was refused"},
-    {1292, STK_E_INVALID, 0, "a value was refused"},
-    {1300, STK_E_INVALID, 0, "a text is not valid UTF-8"},
-    {1048, STK_E_INVALID, 0, "a NULL was refused"},
-    {1364, STK_E_INVALID, 0, "a column without a default was left out"},
-    {1665, STK_E_CONFIG, 0,
-     "binlog_format is STATEMENT, which cannot log READ COMMITTED. Set it to ROW or MIXED"},
-    {1461, STK_E_UNAVAILABLE, MQ_DROP,
-     "max_prepared_stmt_count is reached. Raise it on the server"},
-    {1021, STK_E_READ_ONLY, 0, "the disk is full"},
-    {1114, STK_E_READ_ONLY, 0, "the table or the disk is full"},
-    {1028, STK_E_READ_ONLY, 0, "the disk is full"},
-    {1026, STK_E_READ_ONLY, 0, "a file cannot be written"},
-    {1146, STK_E_SCHEMA, 0, NULL},
-    {1054, STK_E_SCHEMA, 0, NULL},
-    {1136, STK_E_SCHEMA, 0, NULL},
-    {1049, STK_E_SCHEMA, 0, NULL},
+    {1205, STK_E_RETRY, 0, "a lock was not available within innodb_lock_wait_timeout", NULL},
+    {1213, STK_E_RETRY, 0, "deadlock or write conflict", NULL},
+    {1020, STK_E_RETRY, 0, "a row changed since it was read", NULL},
+    {1412, STK_E_RETRY, 0, "a table changed since the transaction began", NULL},
+    {3101, STK_E_RETRY, 0, "the group refused the transaction", NULL},
+    {3572, STK_E_RETRY, 0, "a lock was not available", NULL},
+    {1243, STK_E_RETRY, MQ_STALE, "a prepared statement is gone", NULL},
+    {1615, STK_E_RETRY, MQ_STALE, "a prepared statement is out of date", NULL},
+    {1290, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the server is read-only", WRITABLE},
+    {1792, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the server is read-only", WRITABLE},
+    {1836, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the server is read-only", WRITABLE},
+    {3100, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the group takes no writes", NULL},
+    {1047, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the node is not ready for queries", NULL},
+    {1053, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the server shuts down", NULL},
+    {1077, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the server shuts down", NULL},
+    {1927, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the connection was killed", NULL},
+    {3169, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the connection was killed", NULL},
+    {4031, STK_E_UNAVAILABLE, MQ_DROP | MQ_STALE, "the server closed an idle connection", NULL},
+    {1040, STK_E_UNAVAILABLE, MQ_DROP, "too many connections",
+     "Raise max_connections there or lower mysql_connection_pool_size"},
+    {1317, STK_E_TIMEOUT, 0, "the statement was interrupted", NULL},
+    {3024, STK_E_TIMEOUT, 0, "the statement ran longer than max_execution_time", NULL},
+    {1969, STK_E_TIMEOUT, 0, "the statement ran longer than max_statement_time", NULL},
+    {1153, STK_E_TOO_BIG, MQ_DROP, "the statement is larger than max_allowed_packet", PACKET},
+    {1301, STK_E_TOO_BIG, 0, "a value is larger than max_allowed_packet", PACKET},
+    {1406, STK_E_TOO_BIG, 0, "a value is longer than its column", NULL},
+    {1118, STK_E_TOO_BIG, 0, NULL, NULL},
+    {1264, STK_E_INVALID, 0, "a number is out of range", NULL},
+    {1690, STK_E_INVALID, 0, "a number is out of range", NULL},
+    {1366, STK_E_INVALID, 0, "a value was refused", NULL},
+    {1292, STK_E_INVALID, 0, "a value was refused", NULL},
+    {1300, STK_E_INVALID, 0, "a text is not valid UTF-8", NULL},
+    {1048, STK_E_INVALID, 0, "a NULL was refused", NULL},
+    {1364, STK_E_INVALID, 0, "a column without a default was left out", NULL},
+    {1665, STK_E_CONFIG, 0, "binlog_format is STATEMENT, which cannot log READ COMMITTED",
+     "Set it to ROW or MIXED"},
+    {1461, STK_E_UNAVAILABLE, MQ_DROP, "max_prepared_stmt_count is reached", PACKET},
+    {1021, STK_E_READ_ONLY, 0, "the disk is full", DISK},
+    {1114, STK_E_READ_ONLY, 0, "the table or the disk is full", DISK},
+    {1028, STK_E_READ_ONLY, 0, "the disk is full", DISK},
+    {1026, STK_E_READ_ONLY, 0, "a file cannot be written", DISK},
+    {1146, STK_E_SCHEMA, 0, NULL, MIGRATE},
+    {1054, STK_E_SCHEMA, 0, NULL, MIGRATE},
+    {1136, STK_E_SCHEMA, 0, NULL, MIGRATE},
+    {1049, STK_E_SCHEMA, 0, NULL, MIGRATE},
 };
 
 bool mq_error_lost(unsigned code)
@@ -98,12 +104,30 @@ static void read_key(const char *message, char *out, size_t n)
     }
 }
 
+/* What the server says before TLS stands is wrapped by MariaDB's library: "...
+ * cannot be verified: 1040 - Too many connections". */
+static void read_unverified(unsigned *code, const char **message)
+{
+    static const char before[] = "cannot be verified: ";
+    const char *s = strstr(*message, before);
+    if (!s)
+        return;
+    char *end;
+    s += sizeof before - 1;
+    unsigned long inner = strtoul(s, &end, 10);
+    if (inner >= 1000 && inner < 10000 && strncmp(end, " - ", 3) == 0) {
+        *code = (unsigned)inner;
+        *message = end + 3;
+    }
+}
+
 void mq_failure_set(struct mq_failure *f, unsigned code, const char *sqlstate, const char *message)
 {
     memset(f, 0, sizeof *f);
+    message = message ? message : "";
+    read_unverified(&code, &message);
     f->code = code;
     snprintf(f->sqlstate, sizeof f->sqlstate, "%s", sqlstate ? sqlstate : "");
-    message = message ? message : "";
     snprintf(f->message, sizeof f->message, "%.*s", (int)strcspn(message, "\n"), message);
     if (code == 1062)
         read_key(message, f->key, sizeof f->key);
@@ -161,10 +185,9 @@ stk_status mq_error_statement(const struct stk_sql *sql, const struct mq_place *
         st = denied(at, f, err);
     } else if (r) {
         *flags = r->flags;
-        st = stk_err_set(err, r->status, MQ_NAME ": %s%s%s on %s (error %u)%s",
+        st = stk_err_set(err, r->status, MQ_NAME ": %s%s%s on %s (error %u)%s%s",
                          r->what ? r->what : f->message, name ? ", table " : "", name ? name : "",
-                         at->server, f->code,
-                         r->status == STK_E_SCHEMA ? ". Run: supertokens migrate" : "");
+                         at->server, f->code, r->remedy ? ". " : "", r->remedy ? r->remedy : "");
     } else {
         st = stk_err_set(err, STK_E_INTERNAL, MQ_NAME ": %s%s%s on %s (error %u)",
                          f->code == 1062 ? "a key exists already" : f->message,

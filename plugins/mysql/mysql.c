@@ -106,18 +106,25 @@ stk_status mq_take(stk_db *db, uint64_t deadline_us, struct mq_conn **out, stk_e
     }
 }
 
+static bool pool_full(void *ud, const stk_err *err)
+{
+    (void)ud;
+    return err->native == 1040 || err->native == 1203 || err->native == 1226;
+}
+
 static struct stk_pool *make_pool(stk_db *db)
 {
-    struct stk_pool_conf conf = {.name = MQ_NAME,
-                                 .size_key = "mysql_connection_pool_size",
-                                 .host = mq_core,
-                                 .ops = {pool_open, pool_close, pool_ping},
-                                 .ud = db,
-                                 .max = db->conf->pool_size,
-                                 .min_idle = db->conf->min_idle,
-                                 .idle_timeout_us = db->conf->idle_us,
-                                 .ping_after_us = 30000000,
-                                 .wait_us = MQ_DEFAULT_US};
+    struct stk_pool_conf conf = {
+        .name = MQ_NAME,
+        .size_key = "mysql_connection_pool_size",
+        .host = mq_core,
+        .ops = {.open = pool_open, .close = pool_close, .ping = pool_ping, .full = pool_full},
+        .ud = db,
+        .max = db->conf->pool_size,
+        .min_idle = db->conf->min_idle,
+        .idle_timeout_us = db->conf->idle_us,
+        .ping_after_us = 30000000,
+        .wait_us = MQ_DEFAULT_US};
     return stk_pool_new(&conf);
 }
 

@@ -367,7 +367,7 @@ stk_status pg_conf_load(const stk_kv *kv, size_t nkv, const stk_host *host, stru
         st = take_pool(&l);
     /* Of several hosts only one takes writes; without a word about it that one
      * is meant. */
-    if (st == STK_OK && !l.target_set && l.conf->nhosts > 1)
+    if (st == STK_OK && !l.target_set)
         l.conf->target = PG_TARGET_READ_WRITE;
     free(l.uri_schema);
     if (st != STK_OK) {

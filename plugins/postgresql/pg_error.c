@@ -14,42 +14,44 @@ struct rule {
     const char *state; /* five characters, or a class of two */
     stk_status status;
     unsigned flags;
-    const char *what; /* NULL: the server's own words */
+    const char *what;   /* NULL: the server's own words */
+    const char *remedy; /* NULL: none but to wait, or it is the core's fault */
 };
+
+#define MIGRATE "Run: supertokens migrate"
 
 /* The first match wins. */
 static const struct rule rules[] = {
-    {"22012", STK_E_EXPECT, 0, "the expected row count was not met"},
-    {"22021", STK_E_INVALID, 0, "a text is not valid in the database's encoding"},
-    {"22P05", STK_E_INVALID, 0, "a text has no equivalent in the database's encoding"},
-    {"22001", STK_E_TOO_BIG, 0, "a value is longer than its column"},
-    {"22003", STK_E_INVALID, 0, "a number is out of range"},
-    {"22", STK_E_INVALID, 0, "a value was refused"},
-    {"23502", STK_E_INVALID, 0, "a NULL was refused"},
-    {"23", STK_E_INVALID, 0, "a constraint refused the row"},
-    {"25006", STK_E_UNAVAILABLE, PG_DROP | PG_STALE,
-     "the server is read-only. With several hosts, name the writable one by "
-     "target_session_attrs=read-write"},
-    {"25P03", STK_E_UNAVAILABLE, PG_DROP, "the server ended an idle transaction"},
-    {"26000", STK_E_RETRY, PG_UNPREPARE | PG_STALE, "a prepared statement is gone"},
-    {"42P05", STK_E_RETRY, PG_UNPREPARE | PG_STALE, "a prepared statement exists already"},
-    {"0A000", STK_E_RETRY, PG_DROP | PG_STALE, NULL},
-    {"40003", STK_E_UNCERTAIN, PG_DROP, NULL},
-    {"40", STK_E_RETRY, 0, NULL},
-    {"55P03", STK_E_RETRY, 0, "a lock was not available"},
-    {"57014", STK_E_TIMEOUT, 0, "the statement was cancelled"},
-    {"57P", STK_E_UNAVAILABLE, PG_DROP | PG_STALE, NULL},
-    {"58", STK_E_UNAVAILABLE, 0, NULL},
-    {"08", STK_E_UNAVAILABLE, PG_DROP | PG_STALE, NULL},
-    {"53100", STK_E_READ_ONLY, 0, NULL},
-    {"53", STK_E_UNAVAILABLE, 0, NULL},
-    {"54000", STK_E_TOO_BIG, 0, NULL},
-    {"3F000", STK_E_SCHEMA, 0, NULL},
-    {"42P01", STK_E_SCHEMA, 0, NULL},
-    {"42P10", STK_E_SCHEMA, 0, NULL},
-    {"42703", STK_E_SCHEMA, 0, NULL},
-    {"42804", STK_E_SCHEMA, 0, NULL},
-    {"42883", STK_E_SCHEMA, 0, NULL},
+    {"22012", STK_E_EXPECT, 0, "the expected row count was not met", NULL},
+    {"22021", STK_E_INVALID, 0, "a text is not valid in the database's encoding", NULL},
+    {"22P05", STK_E_INVALID, 0, "a text has no equivalent in the database's encoding", NULL},
+    {"22001", STK_E_TOO_BIG, 0, "a value is longer than its column", NULL},
+    {"22003", STK_E_INVALID, 0, "a number is out of range", NULL},
+    {"22", STK_E_INVALID, 0, "a value was refused", NULL},
+    {"23502", STK_E_INVALID, 0, "a NULL was refused", NULL},
+    {"23", STK_E_INVALID, 0, "a constraint refused the row", NULL},
+    {"25006", STK_E_UNAVAILABLE, PG_DROP | PG_STALE, "the server is read-only",
+     "With several hosts, name the writable one by target_session_attrs=read-write"},
+    {"25P03", STK_E_UNAVAILABLE, PG_DROP, "the server ended an idle transaction", NULL},
+    {"26000", STK_E_RETRY, PG_UNPREPARE | PG_STALE, "a prepared statement is gone", NULL},
+    {"42P05", STK_E_RETRY, PG_UNPREPARE | PG_STALE, "a prepared statement exists already", NULL},
+    {"0A000", STK_E_RETRY, PG_DROP | PG_STALE, NULL, NULL},
+    {"40003", STK_E_UNCERTAIN, PG_DROP, NULL, NULL},
+    {"40", STK_E_RETRY, 0, NULL, NULL},
+    {"55P03", STK_E_RETRY, 0, "a lock was not available", NULL},
+    {"57014", STK_E_TIMEOUT, 0, "the statement was cancelled", NULL},
+    {"57P", STK_E_UNAVAILABLE, PG_DROP | PG_STALE, NULL, NULL},
+    {"58", STK_E_UNAVAILABLE, 0, NULL, "See the server's log and its disk"},
+    {"08", STK_E_UNAVAILABLE, PG_DROP | PG_STALE, NULL, NULL},
+    {"53100", STK_E_READ_ONLY, 0, NULL, "Free space on the server's disk"},
+    {"53", STK_E_UNAVAILABLE, 0, NULL, "See the server's log for what it is short of"},
+    {"54000", STK_E_TOO_BIG, 0, NULL, NULL},
+    {"3F000", STK_E_SCHEMA, 0, NULL, MIGRATE},
+    {"42P01", STK_E_SCHEMA, 0, NULL, MIGRATE},
+    {"42P10", STK_E_SCHEMA, 0, NULL, MIGRATE},
+    {"42703", STK_E_SCHEMA, 0, NULL, MIGRATE},
+    {"42804", STK_E_SCHEMA, 0, NULL, MIGRATE},
+    {"42883", STK_E_SCHEMA, 0, NULL, MIGRATE},
 };
 
 static const struct rule *find_rule(const char *state)
@@ -121,10 +123,9 @@ stk_status pg_error_statement(const struct stk_sql *sql, const struct pg_place *
         st = denied(at, f, err);
     } else if (r) {
         *flags |= r->flags;
-        st = stk_err_set(err, r->status, PG_NAME ": %s%s%s on %s (SQLSTATE %s)%s",
+        st = stk_err_set(err, r->status, PG_NAME ": %s%s%s on %s (SQLSTATE %s)%s%s",
                          r->what ? r->what : f->message, name ? ", table " : "", name ? name : "",
-                         at->server, state,
-                         r->status == STK_E_SCHEMA ? ". Run: supertokens migrate" : "");
+                         at->server, state, r->remedy ? ". " : "", r->remedy ? r->remedy : "");
     } else {
         st = stk_err_set(err, f->fatal ? STK_E_UNAVAILABLE : STK_E_INTERNAL,
                          PG_NAME ": %s%s%s on %s (SQLSTATE %s)", f->message, name ? ", table " : "",

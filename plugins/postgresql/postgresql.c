@@ -96,17 +96,25 @@ stk_status pg_take(stk_db *db, uint64_t deadline_us, struct pg_conn **out, stk_e
     }
 }
 
+static bool pool_full(void *ud, const stk_err *err)
+{
+    (void)ud;
+    return strcmp(err->sqlstate, "53300") == 0;
+}
+
 static struct stk_pool *make_pool(stk_db *db)
 {
-    struct stk_pool_conf conf = {.name = PG_NAME,
-                                 .host = pg_core,
-                                 .ops = {pool_open, pool_close, pool_ping},
-                                 .ud = db,
-                                 .max = db->conf->pool_size,
-                                 .min_idle = db->conf->min_idle,
-                                 .idle_timeout_us = db->conf->idle_us,
-                                 .ping_after_us = 30000000,
-                                 .wait_us = PG_DEFAULT_US};
+    struct stk_pool_conf conf = {
+        .name = PG_NAME,
+        .host = pg_core,
+        .size_key = "postgresql_connection_pool_size",
+        .ops = {.open = pool_open, .close = pool_close, .ping = pool_ping, .full = pool_full},
+        .ud = db,
+        .max = db->conf->pool_size,
+        .min_idle = db->conf->min_idle,
+        .idle_timeout_us = db->conf->idle_us,
+        .ping_after_us = 30000000,
+        .wait_us = PG_DEFAULT_US};
     return stk_pool_new(&conf);
 }
 

@@ -267,6 +267,14 @@ void conn_close(void *db, void *conn)
 
 /* -------------------------------------------------------------- take, use */
 
+/* What is written to a file without a name is lost with the process; with a log
+ * beside the database SQLite does not look by itself. */
+static bool moved(struct conn *c)
+{
+    int is = 0;
+    return sqlite3_file_control(c->s, "main", SQLITE_FCNTL_HAS_MOVED, &is) == SQLITE_OK && is;
+}
+
 stk_status conn_get(struct stk_db *db, bool writer, uint64_t deadline_us, struct conn **out,
                     stk_err *err)
 {
@@ -279,8 +287,16 @@ stk_status conn_get(struct stk_db *db, bool writer, uint64_t deadline_us, struct
     stk_status rc = stk_pool_get(writer ? db->writer : db->readers, deadline_us, &p, err);
     if (rc)
         return rc;
-    *out = p;
-    (*out)->deadline_us = deadline_us;
+    struct conn *c = p;
+    if (moved(c)) {
+        stk_pool_put(writer ? db->writer : db->readers, p, false);
+        return stk_err_set(err, STK_E_UNAVAILABLE,
+                           "sqlite: %s was moved or deleted while in use. Put the same file back, "
+                           "or restart.",
+                           db->path);
+    }
+    c->deadline_us = deadline_us;
+    *out = c;
     return STK_OK;
 }
 

@@ -82,16 +82,17 @@ static bool may_reuse(void *ud, void *conn)
 
 static stk_status make_pools(stk_db *db, uint32_t readers, stk_err *err)
 {
-    struct stk_pool_conf conf = {.name = "sqlite",
-                                 .size_key = "sqlite_connection_pool_size",
-                                 .host = db->host,
-                                 .ops = {conn_open_reader, conn_close, may_reuse},
-                                 .ud = db,
-                                 .max = readers,
-                                 .min_idle = 1,
-                                 .max_waiters = 4096,
-                                 .idle_timeout_us = 60 * 1000000,
-                                 .wait_us = SQLITE_WAIT_US};
+    struct stk_pool_conf conf = {
+        .name = "sqlite",
+        .size_key = "sqlite_connection_pool_size",
+        .host = db->host,
+        .ops = {.open = conn_open_reader, .close = conn_close, .ping = may_reuse},
+        .ud = db,
+        .max = readers,
+        .min_idle = 1,
+        .max_waiters = 4096,
+        .idle_timeout_us = 60 * 1000000,
+        .wait_us = SQLITE_WAIT_US};
     db->readers = stk_pool_new(&conf);
     conf.ops.open = conn_open_writer;
     conf.size_key = NULL;
@@ -137,17 +138,6 @@ static stk_status sqlite_open(const stk_kv *kv, size_t nkv, const stk_catalog *c
 
 /* ---------------------------------------------------------- health and dump */
 
-static stk_status probe(struct conn *c, stk_err *err)
-{
-    int moved = 0;
-    sqlite3_file_control(c->s, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-    if (moved)
-        return stk_err_set(err, STK_E_UNAVAILABLE,
-                           "sqlite: %s was moved or deleted while in use. Put it back or restart.",
-                           c->db->path);
-    return conn_run(c, "SELECT count(*) FROM sqlite_master", err);
-}
-
 static stk_status sqlite_health(stk_db *db, uint32_t timeout_ms, stk_health *health, stk_err *err)
 {
     stk_health h = {.size = health->size};
@@ -156,7 +146,7 @@ static stk_status sqlite_health(stk_db *db, uint32_t timeout_ms, stk_health *hea
     stk_status rc =
         timeout_ms ? conn_get(db, false, start + (uint64_t)timeout_ms * 1000, &c, err) : STK_OK;
     if (c) {
-        rc = probe(c, err);
+        rc = conn_run(c, "SELECT count(*) FROM sqlite_master", err);
         conn_put(c);
     }
     h.rtt_us = db->host->now_us(db->host->ctx) - start;

@@ -49,7 +49,7 @@ struct stk_pool *stk_pool_new(const struct stk_pool_conf *conf)
     if (p->conf.max == 0)
         p->conf.max = 1;
     if (p->conf.max_waiters == 0)
-        p->conf.max_waiters = p->conf.max * 64;
+        p->conf.max_waiters = p->conf.max > 16 ? p->conf.max * 64 : 1024;
     if (p->conf.wait_us == 0)
         p->conf.wait_us = 10 * 1000000;
     p->idle = calloc(p->conf.max, sizeof *p->idle);
@@ -119,12 +119,19 @@ static void reap(struct stk_pool *p)
     pthread_mutex_lock(&p->lock);
 }
 
-/* Called locked with a reserved slot; returns unlocked. */
-static stk_status open_conn(struct stk_pool *p, uint64_t deadline, void **conn, stk_err *err)
+/* Called locked with a reserved slot; returns unlocked.  *wait: the server has
+ * no room, but others of this pool are open: still locked, the slot given up. */
+static stk_status open_conn(struct stk_pool *p, uint64_t deadline, void **conn, bool *wait,
+                            stk_err *err)
 {
     pthread_mutex_unlock(&p->lock);
     stk_status rc = p->conf.ops.open(p->conf.ud, deadline, conn, err);
     pthread_mutex_lock(&p->lock);
+    *wait = rc && err && p->open > 1 && p->conf.ops.full && p->conf.ops.full(p->conf.ud, err);
+    if (*wait) {
+        p->open--;
+        return rc;
+    }
     if (rc) {
         release_slot(p);
     } else if (p->lost) {
@@ -209,6 +216,35 @@ static int wait_turn(struct stk_pool *p, struct waiter *w, uint64_t now, uint64_
     return w->state;
 }
 
+/* Called locked; returns unlocked. */
+static stk_status wait_for_one(struct stk_pool *p, uint64_t start, uint64_t deadline, void **conn,
+                               stk_err *err)
+{
+    bool again = true;
+    stk_status rc = STK_OK;
+    while (again) {
+        if (p->nwaiters >= p->conf.max_waiters) {
+            p->refused++;
+            pthread_mutex_unlock(&p->lock);
+            return exhausted(p, 0, true, err);
+        }
+        struct waiter w = {.state = WAITING};
+        int state = wait_turn(p, &w, now_us(p), deadline);
+        again = false;
+        if (state == MAY_OPEN) {
+            rc = open_conn(p, deadline, conn, &again, err);
+            continue;
+        }
+        if (state == WAITING)
+            p->timeouts++;
+        pthread_mutex_unlock(&p->lock);
+        if (state == WAITING)
+            return exhausted(p, now_us(p) - start, false, err);
+        *conn = w.conn;
+    }
+    return rc;
+}
+
 stk_status stk_pool_get(struct stk_pool *p, uint64_t deadline, void **conn, stk_err *err)
 {
     uint64_t start = now_us(p);
@@ -219,25 +255,15 @@ stk_status stk_pool_get(struct stk_pool *p, uint64_t deadline, void **conn, stk_
     if (take_idle(p, conn))
         return STK_OK;
     if (p->open < p->conf.max) {
+        bool wait;
         p->open++;
-        return open_conn(p, deadline, conn, err);
+        stk_status rc = open_conn(p, deadline, conn, &wait, err);
+        if (!wait)
+            return rc;
+        if (take_idle(p, conn)) /* put back while this one was being refused */
+            return STK_OK;
     }
-    if (p->nwaiters >= p->conf.max_waiters) {
-        p->refused++;
-        pthread_mutex_unlock(&p->lock);
-        return exhausted(p, 0, true, err);
-    }
-    struct waiter w = {.state = WAITING};
-    int state = wait_turn(p, &w, start, deadline);
-    if (state == MAY_OPEN)
-        return open_conn(p, deadline, conn, err);
-    if (state == WAITING)
-        p->timeouts++;
-    pthread_mutex_unlock(&p->lock);
-    if (state == WAITING)
-        return exhausted(p, now_us(p) - start, false, err);
-    *conn = w.conn;
-    return STK_OK;
+    return wait_for_one(p, start, deadline, conn, err);
 }
 
 void stk_pool_put(struct stk_pool *p, void *conn, bool broken)

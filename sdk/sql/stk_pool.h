@@ -24,6 +24,9 @@ struct stk_pool_ops {
     void (*close)(void *ud, void *conn);
     /* True when an idle connection may still be used.  NULL: always. */
     bool (*ping)(void *ud, void *conn);
+    /* True when open() failed only because the server takes no connection more:
+     * who wanted one then waits for one of those that are open.  NULL: never. */
+    bool (*full)(void *ud, const stk_err *err);
 };
 
 struct stk_pool_conf {
@@ -34,7 +37,7 @@ struct stk_pool_conf {
     void *ud;
     uint32_t max;             /* connections at once, >= 1 */
     uint32_t min_idle;        /* never closed for being idle */
-    uint32_t max_waiters;     /* 0: 64 for each connection */
+    uint32_t max_waiters;     /* 0: 64 for each connection, at least 1024 */
     uint64_t idle_timeout_us; /* 0: never closed for being idle */
     uint64_t ping_after_us;   /* pinged when idle longer; 0: only when suspect */
     uint64_t wait_us;         /* deadline of a get() without one */

@@ -3,15 +3,33 @@
 
 import os
 import shutil
-import sqlite3
 import time
+import uuid
 
 import pytest
 
+from conftest import SERVERS
 from core import BUILD, Core, scripts
 from servers import wait_for
+from tables import Tables
 
 CORES = 4
+# Starting is quick, so unlike the long tests these run on all four by default.
+STORAGES = os.environ.get("STK_FAULT_STORAGES", "sqlite,postgresql,mysql,mongodb").split(",")
+KIND = {"sqlite": "sqlite", "postgresql": "postgresql", "mysql": "mysql", "mysql8": "mysql",
+        "mongodb": "mongodb"}
+
+
+@pytest.fixture(params=STORAGES)
+def place(request, tmp_path):
+    if request.param == "sqlite":
+        where = {"sqlite_path": str(tmp_path / "shared.db")}
+        request.node.tables = Tables("sqlite", where["sqlite_path"])
+        return where
+    server = request.getfixturevalue(SERVERS[request.param])
+    where = {"uri": server.create_database("db_" + uuid.uuid4().hex)}
+    request.node.tables = Tables(KIND[request.param], where["uri"])
+    return where
 
 
 def start_all(place, **more):
@@ -43,15 +61,9 @@ def test_cores_start_at_once(request, place):
             c.at(app.prefix).post("/recipe/signup", {
                 "email": f"u{i}@example.com", "password": "secret123"}).ok()
         assert [c.at(app.prefix).get("/users/count").ok()["count"] for c in cores] == [CORES] * CORES
-        if pg:
-            name = place["uri"].rsplit("/", 1)[1]
-            assert pg.rows("SELECT name FROM st_schema_version ORDER BY 1", name) == [
-                (script,) for script in scripts("postgresql")]
-            assert pg.log_errors(mark) == []
-        elif "sqlite_path" in place:
-            with sqlite3.connect(place["sqlite_path"]) as db:
-                assert db.execute("SELECT name FROM st_schema_version ORDER BY 1").fetchall() == [
-                    (script,) for script in scripts("sqlite")]
+        tables = request.node.tables
+        assert tables.history() == scripts(tables.kind)
+        assert not pg or pg.log_errors(mark) == []
         assert [c.stop() for c in cores] == [0] * CORES
         # and once more on what is there by now: nobody migrates
         for c in cores:

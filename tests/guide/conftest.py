@@ -2,12 +2,15 @@
 """Fixtures of the tests that follow a guide of database setup through: replication,
 failover, TLS, privileges, backup and restore, tuning."""
 
+import os
 import shutil
+import subprocess
+import tempfile
 import uuid
 
 import pytest
 
-from core_fixtures import mariadb  # noqa: F401
+from core_fixtures import mariadb, mongo  # noqa: F401
 from servers import PostgresServer
 
 
@@ -24,3 +27,36 @@ def pg():
 def name():
     """Of a database that no other test uses."""
     return "db_" + uuid.uuid4().hex
+
+
+@pytest.fixture
+def small_disk():
+    """A folder on a disk of its own, of 160 MB, where temporary folders are made."""
+    path = tempfile.mkdtemp(prefix="stk-disk-")
+    os.chmod(path, 0o777)
+    r = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m,mode=1777", "tmpfs", path],
+                       capture_output=True, check=False)
+    if r.returncode:
+        os.rmdir(path)
+        pytest.skip("mounting a small disk takes root")
+    before, tempfile.tempdir = tempfile.tempdir, path
+    try:
+        yield path
+    finally:
+        tempfile.tempdir = before
+        subprocess.run(["umount", "-l", path], check=False)
+        os.rmdir(path)
+
+
+class Balloon:
+    """Fills a disk up to the last bytes, until it is pricked."""
+
+    def __init__(self, folder, leave=0):
+        self.path = os.path.join(folder, "balloon")
+        self.file = open(self.path, "wb", buffering=0)
+        st = os.statvfs(folder)
+        os.posix_fallocate(self.file.fileno(), 0, max(1, st.f_bavail * st.f_bsize - leave))
+
+    def prick(self):
+        self.file.close()
+        os.remove(self.path)

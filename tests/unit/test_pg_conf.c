@@ -85,14 +85,14 @@ static void test_hosts(void **state)
         pg_host_text(&c->hosts[i], text, sizeof text);
         assert_string_equal(text, want[i]);
     }
-    /* Several hosts and no word about it: the one that takes writes. */
+    /* No word about it: one that takes writes. */
     assert_int_equal(c->target, PG_TARGET_READ_WRITE);
     pg_conf_free(c);
     c = load_uri("postgresql://u:p@a,b/d?target_session_attrs=any");
     assert_int_equal(c->target, PG_TARGET_ANY);
     pg_conf_free(c);
     c = load_uri("postgresql://u:p@a/d");
-    assert_int_equal(c->target, PG_TARGET_ANY);
+    assert_int_equal(c->target, PG_TARGET_READ_WRITE);
     pg_conf_free(c);
     c = load_uri("postgresql://u:p@a/d?targetServerType=preferSecondary");
     assert_int_equal(c->target, PG_TARGET_PREFER_STANDBY);

@@ -78,6 +78,12 @@ static struct fake_conn *get(struct stk_pool *p)
     return c;
 }
 
+static bool w_full(void *ud, const stk_err *err)
+{
+    (void)ud;
+    return err->code == STK_E_UNAVAILABLE;
+}
+
 static void last_in_first_out(void **state)
 {
     (void)state;
@@ -133,6 +139,46 @@ static void failed_open_frees_its_place(void **state)
     atomic_store(&w.refuse, false);
     stk_pool_put(p, get(p), false);
     stk_pool_free(p);
+}
+
+static void *put_soon(void *arg)
+{
+    void **both = arg;
+    struct stk_pool_stats st;
+    do /* until the other thread waits */
+        stk_pool_get_stats(both[0], &st);
+    while (st.waiters == 0);
+    stk_pool_put(both[0], both[1], false);
+    return NULL;
+}
+
+/* The server takes no connection more: who wants one waits for one that is open;
+ * where none is, it is told the server's reason. */
+static void full_server_is_waited_for(void **state)
+{
+    (void)state;
+    struct world w;
+    struct stk_pool *p = make(&w, 3, (struct stk_pool_conf){.ops = {.full = w_full}});
+    stk_err err = {.size = sizeof err};
+    void *c = NULL;
+    atomic_store(&w.refuse, true);
+    assert_int_equal(stk_pool_get(p, fix_now_us(NULL) + 50000, &c, &err), STK_E_UNAVAILABLE);
+    atomic_store(&w.refuse, false);
+    struct fake_conn *a = get(p);
+    atomic_store(&w.refuse, true);
+    assert_int_equal(stk_pool_get(p, fix_now_us(NULL) + 50000, &c, &err), STK_E_TIMEOUT);
+    assert_non_null(strstr(err.msg, "pool exhausted"));
+    pthread_t thread;
+    void *both[2] = {p, a};
+    assert_int_equal(pthread_create(&thread, NULL, put_soon, both), 0);
+    assert_ptr_equal(get(p), a);
+    pthread_join(thread, NULL);
+    atomic_store(&w.refuse, false);
+    struct fake_conn *b = get(p); /* no place was lost */
+    stk_pool_put(p, a, false);
+    stk_pool_put(p, b, false);
+    stk_pool_free(p);
+    assert_int_equal(w.closed, 2);
 }
 
 static void broken_ones_are_replaced(void **state)
@@ -308,6 +354,7 @@ int main(void)
         cmocka_unit_test(last_in_first_out),
         cmocka_unit_test(deadline_is_kept),
         cmocka_unit_test(failed_open_frees_its_place),
+        cmocka_unit_test(full_server_is_waited_for),
         cmocka_unit_test(broken_ones_are_replaced),
         cmocka_unit_test(idle_ones_grow_old),
         cmocka_unit_test(waiters_are_served_in_order),
