@@ -84,6 +84,11 @@ static stk_status open_host(struct stk_db *db, const struct mq_host *host, uint6
     uint64_t limit_us = start + conf->connect_us;
     if (limit_us > deadline_us)
         limit_us = deadline_us;
+    char server[96];
+    mq_host_text(host, server, sizeof server);
+    if (limit_us <= start)
+        return stk_err_set(err, STK_E_TIMEOUT, MQ_NAME ": no answer from %s before the deadline",
+                           server);
     for (;;) {
         MYSQL *my = make_handle(conf, host, plain, limit_us);
         if (!my)
@@ -108,8 +113,6 @@ static stk_status open_host(struct stk_db *db, const struct mq_host *host, uint6
             atomic_store(&db->plain, true);
             continue;
         }
-        char server[96];
-        mq_host_text(host, server, sizeof server);
         struct mq_place at = {server, conf->user, conf->database};
         return mq_error_connect(&at, &f, late ? limit_us - start : 0, err);
     }

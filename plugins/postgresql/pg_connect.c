@@ -95,6 +95,11 @@ static stk_status open_host(const struct pg_conf *conf, const struct pg_host *ho
                             enum pg_target target, uint64_t deadline_us, PGconn **out, stk_err *err)
 {
     struct keywords k;
+    char server[96], state[6], reason[256];
+    pg_host_text(host, server, sizeof server);
+    if (deadline_us <= pg_now())
+        return stk_err_set(err, STK_E_TIMEOUT, PG_NAME ": no answer from %s before the deadline",
+                           server);
     fill_keywords(conf, host, target, &k);
     PGconn *pg = PQconnectStartParams(k.keys, k.values, 0);
     if (!pg)
@@ -113,12 +118,11 @@ static stk_status open_host(const struct pg_conf *conf, const struct pg_host *ho
         return STK_OK;
     }
     struct pg_place at;
-    char server[96], state[6], reason[256];
-    pg_host_text(host, server, sizeof server);
     place(conf, server, &at);
     pg_error_reason(PQerrorMessage(pg), state, reason, sizeof reason);
     PQfinish(pg);
-    return pg_error_connect(&at, state, reason, w == PG_WAIT_TIMEOUT ? limit - start : 0, err);
+    return pg_error_connect(&at, state, reason,
+                            w == PG_WAIT_TIMEOUT && limit > start ? limit - start : 0, err);
 }
 
 /* ---------------------------------------------------------------- the server */
