@@ -201,9 +201,7 @@ static stk_status run_calls(struct mg_op *op, stk_batch *batch)
 
 static bool idempotent(const struct stk_db *db, const stk_batch *batch)
 {
-    stk_call call;
-    stk_batch_call(batch, 0, &call);
-    return db->sql->queries[call.query->id].flags & STK_QF_IDEMPOTENT;
+    return stk_sql_query_of(db->sql, batch, 0)->flags & STK_QF_IDEMPOTENT;
 }
 
 /* One command, no transaction. */

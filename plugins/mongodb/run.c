@@ -31,13 +31,12 @@ bool mg_single(const struct stk_db *db, const stk_call *call)
 
 /* -------------------------------------------------------------------- reading */
 
-/* Cells that grow by doubling in the arena. */
+/* What a SELECT finds. */
 struct rows {
     const stk_query *q;
     const stk_table *t;
     stk_arena *arena;
-    stk_val *cells;
-    uint32_t n, cap;
+    struct stk_sql_rows found;
     struct mg_ids *ids; /* of what was found, or NULL */
 };
 
@@ -78,15 +77,7 @@ stk_status mg_take_id(void *ud, const bson_t *doc)
 static stk_status take_row(void *ud, const bson_t *doc)
 {
     struct rows *r = ud;
-    if (r->n == r->cap) {
-        uint32_t cap = r->cap ? r->cap * 2 : 4;
-        stk_val *cells = stk_alloc(r->arena, (size_t)cap * r->q->nout * sizeof *cells + 1);
-        if (r->n)
-            memcpy(cells, r->cells, (size_t)r->n * r->q->nout * sizeof *cells);
-        r->cells = cells;
-        r->cap = cap;
-    }
-    stk_val *cells = r->cells + (size_t)r->n++ * r->q->nout;
+    stk_val *cells = stk_sql_rows_add(&r->found, r->q->nout, r->arena);
     for (uint8_t i = 0; i < r->q->nout; i++)
         cells[i] = stk_null();
     bson_iter_t it;
@@ -102,8 +93,8 @@ static stk_status take_row(void *ud, const bson_t *doc)
 
 static void give_rows(const struct rows *r, stk_result *res)
 {
-    res->cells = r->cells;
-    res->nrows = r->n;
+    res->cells = r->found.cells;
+    res->nrows = r->found.n;
     res->ncols = r->q->nout;
 }
 
@@ -205,10 +196,10 @@ static stk_status lock_many(struct mg_op *op, const stk_call *call, const bson_t
     struct mg_ids ids = {BSON_INITIALIZER, 0};
     r->ids = &ids;
     stk_status rc = run_select(op, call, filter, r);
-    if (!rc && r->n > 0) {
+    if (!rc && r->found.n > 0) {
         uint64_t n = 0;
         rc = mg_touch(op, r->t->name, &ids.list, &n);
-        if (!rc && n != r->n)
+        if (!rc && n != r->found.n)
             rc = mg_fail(op, STK_E_RETRY, "a row to be locked was deleted meanwhile");
     }
     bson_destroy(&ids.list);

@@ -26,18 +26,6 @@ struct run {
     struct mq_run piece;
 };
 
-static bool is_write(const stk_query *q)
-{
-    return q->op != STK_OP_SELECT && q->op != STK_OP_COUNT;
-}
-
-static const stk_query *query_of(const struct run *r, uint32_t call)
-{
-    stk_call c;
-    stk_batch_call(r->batch, call, &c);
-    return &r->db->sql->queries[c.query->id];
-}
-
 /* ------------------------------------------------------------------ planning */
 
 static bool has_eq(const stk_query *q, uint16_t col)
@@ -70,7 +58,7 @@ static bool at_most_one(const stk_table *t, const stk_query *q)
 static bool may_stand_alone(const struct run *r, const stk_call *call)
 {
     const stk_query *q = &r->db->sql->queries[call->query->id];
-    return call->expect == STK_EXPECT_NONE || !is_write(q) ||
+    return call->expect == STK_EXPECT_NONE || !stk_sql_is_write(q) ||
            (call->expect_n == 1 && at_most_one(&r->db->sql->tables[q->table], q));
 }
 
@@ -82,7 +70,7 @@ static void plan(struct run *r, const stk_txn *txn)
         stk_call call;
         stk_batch_call(b, i, &call);
         const stk_query *q = &r->db->sql->queries[call.query->id];
-        changes = changes || is_write(q);
+        changes = changes || stk_sql_is_write(q);
         locks = locks || (q->flags & STK_QF_LOCK);
         alone = alone && may_stand_alone(r, &call);
         struct stk_sql_piece piece = {0};
@@ -152,7 +140,8 @@ static stk_status judge(struct run *r, uint32_t call, bool permanent, unsigned *
     }
     struct mq_place at;
     mq_place(r->conn, &at);
-    uint16_t table = call < r->batch->ncalls ? query_of(r, call)->table : STK_NONE;
+    uint16_t table =
+        call < r->batch->ncalls ? stk_sql_query_of(r->db->sql, r->batch, call)->table : STK_NONE;
     stk_status st = mq_error_statement(r->db->sql, &at, table, f, flags, err);
     /* An administrator who kills a statement has no deadline in mind. */
     if (st == STK_E_TIMEOUT && !mq_expired() && err)

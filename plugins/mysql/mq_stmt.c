@@ -156,25 +156,6 @@ static bool bind_all(struct mq_conn *c, const struct stk_sql_stmt *text, const s
 
 /* ------------------------------------------------------------------- results */
 
-/* Cells that grow by doubling in the arena. */
-struct rows {
-    stk_val *cells;
-    uint32_t n, cap;
-};
-
-static stk_val *add_row(struct rows *r, uint32_t ncols, stk_arena *arena)
-{
-    if (r->n == r->cap) {
-        uint32_t cap = r->cap ? r->cap * 2 : 4;
-        stk_val *cells = stk_alloc(arena, (size_t)cap * ncols * sizeof *cells + 1);
-        if (r->n)
-            memcpy(cells, r->cells, (size_t)r->n * ncols * sizeof *cells);
-        r->cells = cells;
-        r->cap = cap;
-    }
-    return r->cells + (size_t)r->n++ * ncols;
-}
-
 static bool read_text(struct mq_stmt *s, unsigned col, uint8_t type, stk_arena *arena, stk_val *out)
 {
     unsigned long len = s->cells[col].len, got = 0;
@@ -213,7 +194,7 @@ static bool read_row(struct mq_stmt *s, const struct stk_sql *sql, const stk_que
 static bool read_rows(struct mq_stmt *s, const struct stk_sql *sql, const stk_query *q,
                       stk_arena *arena, stk_result *res)
 {
-    struct rows rows = {0};
+    struct stk_sql_rows rows = {0};
     int rc;
     if (mysql_stmt_store_result(s->h))
         return false;
@@ -222,7 +203,7 @@ static bool read_rows(struct mq_stmt *s, const struct stk_sql *sql, const stk_qu
             res->affected = (uint64_t)s->cells[0].n;
             continue;
         }
-        if (!read_row(s, sql, q, arena, add_row(&rows, q->nout, arena)))
+        if (!read_row(s, sql, q, arena, stk_sql_rows_add(&rows, q->nout, arena)))
             return false;
     }
     res->cells = rows.cells;

@@ -44,18 +44,6 @@ struct run {
     struct pg_failure f;
 };
 
-static bool is_write(const stk_query *q)
-{
-    return q->op != STK_OP_SELECT && q->op != STK_OP_COUNT;
-}
-
-static const stk_query *query_of(const struct run *r, uint32_t call)
-{
-    stk_call c;
-    stk_batch_call(r->batch, call, &c);
-    return &r->db->sql->queries[c.query->id];
-}
-
 /* ------------------------------------------------------------------ queueing */
 
 static bool test_bit(const uint64_t *bits, uint32_t i)
@@ -313,11 +301,12 @@ static stk_status judge_error(struct run *r, enum pg_wait end, unsigned *flags, 
     /* How a standby refuses BEGIN ... READ WRITE. */
     if (s && s->kind == STEP_BEGIN && strcmp(r->f.sqlstate, "0A000") == 0)
         memcpy(r->f.sqlstate, "25006", 6);
-    uint16_t table = call < r->batch->ncalls ? query_of(r, call)->table : STK_NONE;
+    uint16_t table =
+        call < r->batch->ncalls ? stk_sql_query_of(r->db->sql, r->batch, call)->table : STK_NONE;
     stk_status st = pg_error_statement(r->db->sql, &at, table, &r->f, flags, err);
     if (st == STK_E_EXPECT)
         stk_err_set(err, st, PG_NAME ": query \"%s\" met another number of rows than expected",
-                    query_of(r, call)->name);
+                    stk_sql_query_of(r->db->sql, r->batch, call)->name);
     if (end != PG_WAIT_READY || r->cancelled)
         *flags |= PG_DROP;
     return st;
@@ -384,7 +373,7 @@ static void plan(struct run *r, const stk_txn *txn)
         stk_call call;
         stk_batch_call(b, i, &call);
         const stk_query *q = &r->db->sql->queries[call.query->id];
-        r->writes = r->writes || is_write(q);
+        r->writes = r->writes || stk_sql_is_write(q);
         locks = locks || (q->flags & STK_QF_LOCK);
         struct stk_sql_piece piece = {0};
         while (stk_sql_next(r->db->sql, &call, &piece))

@@ -42,37 +42,18 @@ static void read_cell(sqlite3_stmt *st, int i, uint8_t type, stk_arena *arena, s
     }
 }
 
-/* Cells that grow by doubling in the arena. */
-struct rows {
-    stk_val *cells;
-    uint32_t n, cap;
-};
-
-static stk_val *add_row(struct rows *r, uint32_t ncols, stk_arena *arena)
-{
-    if (r->n == r->cap) {
-        uint32_t cap = r->cap ? r->cap * 2 : 4;
-        stk_val *cells = stk_alloc(arena, (size_t)cap * ncols * sizeof *cells + 1);
-        if (r->n)
-            memcpy(cells, r->cells, (size_t)r->n * ncols * sizeof *cells);
-        r->cells = cells;
-        r->cap = cap;
-    }
-    return r->cells + (size_t)r->n++ * ncols;
-}
-
 static int collect(const struct stk_sql *sql, const stk_query *q, sqlite3_stmt *st,
                    stk_arena *arena, stk_result *res)
 {
     const stk_table *t = &sql->tables[q->table];
-    struct rows rows = {0};
+    struct stk_sql_rows rows = {0};
     int rc;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
         if (q->op == STK_OP_COUNT) {
             res->affected = (uint64_t)sqlite3_column_int64(st, 0);
             continue;
         }
-        stk_val *cells = add_row(&rows, q->nout, arena);
+        stk_val *cells = stk_sql_rows_add(&rows, q->nout, arena);
         for (int i = 0; i < q->nout; i++)
             read_cell(st, i, t->cols[q->out[i]].type, arena, &cells[i]);
     }

@@ -7,6 +7,31 @@ bool stk_sql_is_read(const stk_query *q)
     return (q->op == STK_OP_SELECT && !(q->flags & STK_QF_LOCK)) || q->op == STK_OP_COUNT;
 }
 
+bool stk_sql_is_write(const stk_query *q)
+{
+    return q->op != STK_OP_SELECT && q->op != STK_OP_COUNT;
+}
+
+const stk_query *stk_sql_query_of(const struct stk_sql *sql, const stk_batch *batch, uint32_t call)
+{
+    stk_call c;
+    stk_batch_call(batch, call, &c);
+    return &sql->queries[c.query->id];
+}
+
+stk_val *stk_sql_rows_add(struct stk_sql_rows *r, uint32_t ncols, stk_arena *arena)
+{
+    if (r->n == r->cap) {
+        uint32_t cap = r->cap ? r->cap * 2 : 4;
+        stk_val *cells = stk_alloc(arena, (size_t)cap * ncols * sizeof *cells + 1);
+        if (r->n)
+            memcpy(cells, r->cells, (size_t)r->n * ncols * sizeof *cells);
+        r->cells = cells;
+        r->cap = cap;
+    }
+    return r->cells + (size_t)r->n++ * ncols;
+}
+
 static bool is_insert(const stk_query *q)
 {
     return q->op == STK_OP_INSERT || q->op == STK_OP_UPSERT;

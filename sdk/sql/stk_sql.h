@@ -155,6 +155,20 @@ bool stk_sql_read_only(const struct stk_sql *sql, const stk_batch *batch);
 /* True for SELECT and COUNT without a lock. */
 bool stk_sql_is_read(const stk_query *q);
 
+/* True for what changes rows: all but SELECT and COUNT. */
+bool stk_sql_is_write(const stk_query *q);
+
+/* The descriptor of a call of a batch that stk_sql_check_batch() has passed. */
+const stk_query *stk_sql_query_of(const struct stk_sql *sql, const stk_batch *batch, uint32_t call);
+
+/* Rows of a result that grow by doubling in the arena. */
+struct stk_sql_rows {
+    stk_val *cells;
+    uint32_t n, cap;
+};
+/* Room for one more row of ncols cells. */
+stk_val *stk_sql_rows_add(struct stk_sql_rows *rows, uint32_t ncols, stk_arena *arena);
+
 /* ---------------------------------------------------------- logical names */
 
 /* The physical name of a key ("st_users_email", "st_users_pkey"; on MySQL the

@@ -4,6 +4,7 @@ transactions, which have to be undone.  Each test breaks one connection at one c
 
 import http.client
 import threading
+import time
 import uuid
 from contextlib import contextmanager
 
@@ -173,3 +174,24 @@ def test_a_start_loses_its_connection(replica, command):
         with Core(uri=replica.uri("db_" + uuid.uuid4().hex, port=proxy.port)) as core:
             assert core.serves()
         assert proxy.on_client.left == []
+
+
+def test_rows_of_a_transaction_that_nobody_ends(mongo):
+    """MongoDB keeps the transaction of a core that was killed for a minute: who wants its
+    rows is told so within the time of a request, and reads go on."""
+    uri = mongo.create_database("left_open")
+    with Core(uri=uri, request_timeout=2) as core, mongo.client() as client:
+        app = core.app()
+        user = app.post("/recipe/signup", {"email": "a@x.io", "password": "password1"}).ok()["user"]
+        change = {"recipeUserId": user["id"], "password": "password2"}
+        rows = client["left_open"]
+        with client.start_session() as session, session.start_transaction():
+            for name in rows.list_collection_names():
+                if name not in ("st_schema_version", "st_leases"):
+                    rows[name].update_many({}, {"$inc": {"_lk": 1}}, session=session)
+            start = time.monotonic()
+            assert app.put("/recipe/user", change).status == 503
+            assert time.monotonic() - start < 5
+            assert app.get("/user/id", {"userId": user["id"]}).ok()["user"] == user
+            session.abort_transaction()
+        assert app.put("/recipe/user", change).ok()

@@ -15,6 +15,7 @@ run side by side.
 """
 
 import ctypes as C
+import threading
 import time
 
 STATUS = {0: "OK", -1: "DUPLICATE", -2: "EXPECT", -3: "RETRY", -4: "UNCERTAIN", -5: "UNAVAILABLE",
@@ -132,6 +133,23 @@ class StkError(Exception):
         self.call, self.table, self.key, self.column = err.call, err.table, err.key, err.column
         self.statuses = list(statuses)
         super().__init__(f"{self.status}: {self.message}")
+
+
+def status_of(fn, *args, **kw):
+    """OK or the status of the failure, and the failure."""
+    try:
+        fn(*args, **kw)
+        return "OK", None
+    except StkError as e:
+        return e.status, e
+
+
+def in_thread(fn, *args, **kw):
+    """A thread that runs fn, and the list that its status_of() will be in."""
+    box = []
+    t = threading.Thread(target=lambda: box.append(status_of(fn, *args, **kw)))
+    t.start()
+    return t, box
 
 
 def new_err():

@@ -7,6 +7,8 @@ prints `done`) or `hold` (a transaction that is begun and left open, then prints
 """
 
 import os
+import socket
+import struct
 import subprocess
 import sys
 
@@ -99,6 +101,18 @@ class Child:
         self.proc.stdin.close()
         self.proc.wait(30)
         self.proc.stdout.close()
+
+
+def message_of(sock):
+    """One message of MongoDB's protocol, empty at the end of the stream."""
+    try:
+        head = sock.recv(4, socket.MSG_WAITALL)
+        if len(head) < 4:
+            return b""
+        (size,) = struct.unpack("<i", head)
+        return head + sock.recv(size - 4, socket.MSG_WAITALL)
+    except OSError:
+        return b""
 
 
 def main(uri):

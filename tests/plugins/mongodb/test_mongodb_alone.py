@@ -2,7 +2,6 @@
 """A standalone server: the journal undoes what was cut off anywhere, and one process serves."""
 
 import socket
-import struct
 import threading
 
 import pymongo
@@ -41,13 +40,13 @@ class Cutter:
 
     def _serve(self, client):
         with client, socket.create_connection(("127.0.0.1", self.server)) as server:
-            while request := message_of(client):
+            while request := m.message_of(client):
                 cut = self._is_it(request)
                 if cut and not self.after:
                     self.cut()
                     return
                 server.sendall(request)
-                answer = message_of(server)
+                answer = m.message_of(server)
                 if cut:
                     self.cut()
                     return
@@ -58,18 +57,6 @@ class Cutter:
 
     def close(self):
         self.listener.close()
-
-
-def message_of(sock):
-    """One message of MongoDB's protocol, empty at the end of the stream."""
-    try:
-        head = sock.recv(4, socket.MSG_WAITALL)
-        if len(head) < 4:
-            return b""
-        (size,) = struct.unpack("<i", head)
-        return head + sock.recv(size - 4, socket.MSG_WAITALL)
-    except OSError:
-        return b""
 
 
 @pytest.fixture

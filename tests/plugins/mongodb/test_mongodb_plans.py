@@ -62,8 +62,7 @@ class Tap:
 
     def _pass(self, a, b, keep):
         try:
-            while len(head := a.recv(4, socket.MSG_WAITALL)) == 4:
-                message = head + a.recv(struct.unpack("<i", head)[0] - 4, socket.MSG_WAITALL)
+            while message := m.message_of(a):
                 command = bodies(message) if keep else None
                 if command:
                     self.commands.append(command)

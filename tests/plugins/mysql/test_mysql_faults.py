@@ -9,8 +9,8 @@ import model as m
 import pytest
 from proxy import TcpProxy
 from servers import free_port, wait_for
-from stkabi import (EQ, IN, LOCK, RO, Catalog, StkError, Table, i64, index, insert, primary, select,
-                    text)
+from stkabi import (EQ, IN, LOCK, RO, Catalog, StkError, Table, i64, in_thread, index, insert,
+                    primary, select, status_of, text)
 
 
 def open_db(plugin, uri, ensure=True, **options):
@@ -18,22 +18,6 @@ def open_db(plugin, uri, ensure=True, **options):
     if ensure:
         db.ensure()
     return db
-
-
-def status_of(fn, *args, **kw):
-    """OK or the status of the failure, and the failure."""
-    try:
-        fn(*args, **kw)
-        return "OK", None
-    except StkError as e:
-        return e.status, e
-
-
-def in_thread(fn, *args, **kw):
-    box = []
-    t = threading.Thread(target=lambda: box.append(status_of(fn, *args, **kw)))
-    t.start()
-    return t, box
 
 
 # ------------------------------------------------------------------- locks

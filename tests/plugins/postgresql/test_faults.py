@@ -9,7 +9,7 @@ import pytest
 import model as m
 from proxy import TcpProxy
 from servers import PgBouncer, PostgresServer, free_port, wait_for
-from stkabi import RO, StkError
+from stkabi import RO, StkError, in_thread, status_of
 
 
 def open_db(plugin, uri, ensure=True, **options):
@@ -17,22 +17,6 @@ def open_db(plugin, uri, ensure=True, **options):
     if ensure:
         db.ensure()
     return db
-
-
-def status_of(fn, *args, **kw):
-    """OK or the status of the failure, and the failure."""
-    try:
-        fn(*args, **kw)
-        return "OK", None
-    except StkError as e:
-        return e.status, e
-
-
-def in_thread(fn, *args, **kw):
-    box = []
-    t = threading.Thread(target=lambda: box.append(status_of(fn, *args, **kw)))
-    t.start()
-    return t, box
 
 
 def uri_of(server, database, port, query=""):
