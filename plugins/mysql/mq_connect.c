@@ -86,7 +86,7 @@ static stk_status open_host(struct stk_db *db, const struct mq_host *host, uint6
         limit_us = deadline_us;
     char server[96];
     mq_host_text(host, server, sizeof server);
-    if (limit_us <= start)
+    if (limit_us < start + 1000) /* a millisecond is the least that can be waited */
         return stk_err_set(err, STK_E_TIMEOUT, MQ_NAME ": no answer from %s before the deadline",
                            server);
     for (;;) {

@@ -97,7 +97,7 @@ static stk_status open_host(const struct pg_conf *conf, const struct pg_host *ho
     struct keywords k;
     char server[96], state[6], reason[256];
     pg_host_text(host, server, sizeof server);
-    if (deadline_us <= pg_now())
+    if (deadline_us < pg_now() + 1000) /* a millisecond is the least that can be waited */
         return stk_err_set(err, STK_E_TIMEOUT, PG_NAME ": no answer from %s before the deadline",
                            server);
     fill_keywords(conf, host, target, &k);

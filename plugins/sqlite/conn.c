@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Connections: how they are set up, wait for other processes, and fail. */
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -83,8 +84,12 @@ stk_status conn_error(struct conn *c, int code, const char *what, stk_err *err)
         rc = duplicate(c, msg, err);
     } else {
         const struct meaning *m = NULL;
+        int primary = ext & 0xFF;
+        /* The index of the log is made larger without a word of SQLITE_FULL. */
+        if (primary == SQLITE_IOERR && c->s && sqlite3_system_errno(c->s) == ENOSPC)
+            primary = SQLITE_FULL;
         for (size_t i = 0; !m && i < sizeof meanings / sizeof meanings[0]; i++)
-            if (meanings[i].code == (ext & 0xFF))
+            if (meanings[i].code == primary)
                 m = &meanings[i];
         rc = m ? m->status : STK_E_INTERNAL;
         stk_err_set(err, rc, "sqlite: %s failed on %s: %s (%s).%s%s%s%s", what, c->db->path,
