@@ -32,7 +32,8 @@ class History:
         self.app, self.tag = self.apps[0], tag  # the tag tells two histories' users apart
         self.lock = threading.Lock()  # of what follows
         self.users = {}  # email: id, as acknowledged
-        self.unsure = set()  # emails of sign-ups and removals without an answer
+        self.unsure = set()  # emails of sign-ups without an answer
+        self.leaving = set()  # emails of users whose removal had no answer
         self.removed = set()  # emails of users whose removal was acknowledged
         self.chains = {}  # worker: the last tokens it was given
         self.wrong = []  # what nothing explains
@@ -103,7 +104,7 @@ class History:
         with self.lock:
             del self.users[email]
             if told is None:
-                self.unsure.add(email)
+                self.leaving.add(email)
             elif told["status"] == "OK":
                 self.removed.add(email)
             else:
@@ -148,7 +149,8 @@ class History:
             assert not left, f"{what}: {sorted(left)}"
         nothing([e for e, n in collections.Counter(emails).items() if n > 1], "twice in the list")
         nothing(self.users.keys() - set(emails), "acknowledged and lost")
-        nothing(set(emails) - self.users.keys() - self.unsure, "there and never acknowledged")
+        nothing(set(emails) - self.users.keys() - self.unsure - self.leaving,
+                "there and never acknowledged")
         nothing(self.removed & set(emails), "removed and still there")
         count = app.get("/users/count").ok()["count"]
         assert count == len(emails), f"{count} counted, {len(emails)} listed"

@@ -20,7 +20,7 @@ BROKEN = os.path.join(PLUGINS, "broken.so")
 
 pytestmark = pytest.mark.skipif(not HEAVY, reason="bugs are not for sanitizers")
 
-# Bug: the contracts that fail.
+# Bug: the contracts that fail; one with a question mark only if threads happen to meet.
 IN_MEMORY = {
     "affected": "C4 C19 C20",
     "again": "C15",
@@ -30,7 +30,7 @@ IN_MEMORY = {
     "deadline": "C22",
     "drop": "C24",
     "edited": "C15",
-    "expect": "C4 C13 C20",
+    "expect": "C4 C13 C20?",
     "flags": "C11",
     "half": "C1 C4 C5",
     "if-absent": "C6 C20",
@@ -111,7 +111,9 @@ def reports(request):
 
 
 def check(report, contracts):
-    assert report.contracts == set(contracts.split()), report.text
+    wanted = set(contracts.split())
+    by_chance = {c[:-1] for c in wanted if c.endswith("?")}
+    assert report.contracts - by_chance == {c for c in wanted if not c.endswith("?")}, report.text
     assert report.status == 1 and not report.bailed_out
 
 
