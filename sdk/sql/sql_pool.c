@@ -216,10 +216,12 @@ static int wait_turn(struct stk_pool *p, struct waiter *w, uint64_t now, uint64_
     return w->state;
 }
 
-/* Called locked; returns unlocked. */
-static stk_status wait_for_one(struct stk_pool *p, uint64_t start, uint64_t deadline, void **conn,
-                               stk_err *err)
+/* Called locked; returns unlocked.  refused: how the server refused one more, which err
+ * tells, and which is the cause if none comes free; else STK_OK. */
+static stk_status wait_for_one(struct stk_pool *p, uint64_t deadline, stk_status refused,
+                               void **conn, stk_err *err)
 {
+    uint64_t start = now_us(p);
     bool again = true;
     stk_status rc = STK_OK;
     while (again) {
@@ -232,14 +234,14 @@ static stk_status wait_for_one(struct stk_pool *p, uint64_t start, uint64_t dead
         int state = wait_turn(p, &w, now_us(p), deadline);
         again = false;
         if (state == MAY_OPEN) {
-            rc = open_conn(p, deadline, conn, &again, err);
+            refused = rc = open_conn(p, deadline, conn, &again, err);
             continue;
         }
         if (state == WAITING)
             p->timeouts++;
         pthread_mutex_unlock(&p->lock);
         if (state == WAITING)
-            return exhausted(p, now_us(p) - start, false, err);
+            return refused ? refused : exhausted(p, now_us(p) - start, false, err);
         *conn = w.conn;
     }
     return rc;
@@ -247,9 +249,9 @@ static stk_status wait_for_one(struct stk_pool *p, uint64_t start, uint64_t dead
 
 stk_status stk_pool_get(struct stk_pool *p, uint64_t deadline, void **conn, stk_err *err)
 {
-    uint64_t start = now_us(p);
+    stk_status refused = STK_OK;
     if (deadline == 0)
-        deadline = start + p->conf.wait_us;
+        deadline = now_us(p) + p->conf.wait_us;
     pthread_mutex_lock(&p->lock);
     reap(p);
     if (take_idle(p, conn))
@@ -257,13 +259,13 @@ stk_status stk_pool_get(struct stk_pool *p, uint64_t deadline, void **conn, stk_
     if (p->open < p->conf.max) {
         bool wait;
         p->open++;
-        stk_status rc = open_conn(p, deadline, conn, &wait, err);
+        refused = open_conn(p, deadline, conn, &wait, err);
         if (!wait)
-            return rc;
+            return refused;
         if (take_idle(p, conn)) /* put back while this one was being refused */
             return STK_OK;
     }
-    return wait_for_one(p, start, deadline, conn, err);
+    return wait_for_one(p, deadline, refused, conn, err);
 }
 
 void stk_pool_put(struct stk_pool *p, void *conn, bool broken)

@@ -438,7 +438,10 @@ def test_read_only_server_is_unavailable(plugin, pg, database):
         db.exec([m.once("a", 0, "")])
         pg.psql(f"ALTER DATABASE {name_of(database)} SET default_transaction_read_only = on")
         spread(db, 1)
-        with open_db(plugin, database, ensure=False) as other:
+        with pytest.raises(StkError) as refused:
+            open_db(plugin, database, ensure=False)
+        assert refused.value.status == "UNAVAILABLE" and "takes no writes" in refused.value.message
+        with open_db(plugin, database + "?target_session_attrs=any", ensure=False) as other:
             st, e = status_of(other.exec, [m.bump(1, "a")])
             assert st == "UNAVAILABLE" and e.sqlstate == "25006", e
             t = other.begin(RO)
