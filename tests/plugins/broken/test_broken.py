@@ -84,7 +84,8 @@ LOST = {"hopeful": "C14", "uncertain": "C14", "unavailable": "C14"}
 
 def test_every_contract_has_a_bug():
     found = set(" ".join([*IN_MEMORY.values(), *IN_FRONT.values(), *LOST.values()]).split())
-    assert found == {f"C{i}" for i in range(1, 26)}
+    surely = {c for c in found if not c.endswith("?")}
+    assert surely == {f"C{i}" for i in range(1, 26)}
 
 
 def in_memory(bug):
