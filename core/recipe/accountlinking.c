@@ -48,12 +48,6 @@ static int show_owner(struct ctx *c, struct storage *s, struct linking *out)
     return LINKING_ACCOUNT_TAKEN;
 }
 
-static void reserved(struct reservations *r, struct arena *a, const struct user *u)
-{
-    reservations_init(r, a);
-    reservations_of(r, u, NULL, 0);
-}
-
 /* ---- becoming a primary user */
 
 struct becoming {
@@ -70,7 +64,7 @@ static int become(struct txn *t, void *arg)
     struct users_calls calls;
     struct reservations want, none;
     struct user u;
-    reserved(&want, c->arena, x->seen);
+    reservations_of(&want, c->arena, x->seen);
     batch_init(&b, c);
     batch_users(&b, x->app_id, &x->seen->id, 1, true, &calls);
     struct reserve_calls owners = batch_reservation_owners(&b, x->app_id, &want);
@@ -83,7 +77,7 @@ static int become(struct txn *t, void *arg)
     rc = taken(&owners, u.id, x->out);
     if (rc != RC_OK)
         return rc;
-    reserved(&want, c->arena, &u);
+    reservations_of(&want, c->arena, &u);
     reservations_init(&none, c->arena);
     batch_init(&b, c);
     batch_reserve_more(&b, x->app_id, &want, &none, u.id);
@@ -116,7 +110,7 @@ int accountlinking_make_primary(struct ctx *c, struct str id, bool check, struct
             return str_eq(u->id, f.ref.recipe_user_id) ? RC_OK : LINKING_OTHER_USER;
         if (check) {
             struct reservations want;
-            reserved(&want, c->arena, u);
+            reservations_of(&want, c->arena, u);
             rc = check_owners(c, f.storage, &want, u->id, out);
         } else {
             struct becoming x = {app_id, u, out};
@@ -177,7 +171,7 @@ static int lock_both(struct txn *t, struct joining *x, struct user *recipe, stru
     struct reservations want;
     struct batch b;
     struct users_calls calls;
-    reserved(&want, c->arena, &after);
+    reservations_of(&want, c->arena, &after);
     batch_init(&b, c);
     batch_users(&b, x->app_id, ids, 2, true, &calls);
     struct reserve_calls owners = batch_reservation_owners(&b, x->app_id, &want);
@@ -207,8 +201,8 @@ static int join(struct txn *t, void *arg)
     struct reservations have, want;
     struct user_counts counts;
     struct batch b;
-    reserved(&have, c->arena, &primary);
-    reserved(&want, c->arena, &after);
+    reservations_of(&have, c->arena, &primary);
+    reservations_of(&want, c->arena, &after);
     user_counts_init(&counts, c->arena);
     batch_init(&b, c);
     batch_reserve_more(&b, x->app_id, &want, &have, primary.id);
@@ -271,7 +265,7 @@ static int link_found(struct ctx *c, const struct users_found *recipe,
     if (check) {
         struct user after = with_method(c->arena, p, &r->methods[0]);
         struct reservations want;
-        reserved(&want, c->arena, &after);
+        reservations_of(&want, c->arena, &after);
         return check_owners(c, s, &want, p->id, out);
     }
     struct joining x = {.app_id = c->tenant->app_id,

@@ -28,12 +28,6 @@ static int lock(struct txn *t, const struct parting *x, struct user *u)
     return linked ? RC_OK : USERS_MOVED;
 }
 
-static void reserved(struct reservations *r, struct arena *a, const struct user *u)
-{
-    reservations_init(r, a);
-    reservations_of(r, u, NULL, 0);
-}
-
 /* ---- a primary user with its own login method alone is one no longer */
 
 static int step_down(struct txn *t, void *arg)
@@ -46,7 +40,7 @@ static int step_down(struct txn *t, void *arg)
         return rc != RC_OK ? rc : USERS_MOVED;
     struct reservations have, none;
     struct batch b;
-    reserved(&have, c->arena, &u);
+    reservations_of(&have, c->arena, &u);
     reservations_init(&none, c->arena);
     batch_init(&b, c);
     batch_unreserve(&b, x->app_id, &have, &none, u.id);
@@ -84,8 +78,8 @@ static int part(struct txn *t, void *arg)
     struct reservations have, keep;
     struct user_counts counts;
     struct batch b;
-    reserved(&have, c->arena, &u);
-    reserved(&keep, c->arena, &rest);
+    reservations_of(&have, c->arena, &u);
+    reservations_of(&keep, c->arena, &rest);
     user_counts_init(&counts, c->arena);
     batch_init(&b, c);
     batch_login_move(&b, x->app_id, m, alone.id, false);

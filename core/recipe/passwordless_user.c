@@ -55,8 +55,7 @@ static void reserve(struct batch *b, struct str app_id, const struct user *after
                     struct reserve_calls *calls)
 {
     struct reservations want;
-    reservations_init(&want, b->c->arena);
-    reservations_of(&want, after, NULL, 0);
+    reservations_of(&want, b->c->arena, after);
     *calls = batch_reserve(b, app_id, &want, after->id);
 }
 
@@ -70,10 +69,8 @@ static int move_reservations(struct txn *t, const struct update *x, const struct
     user_method(&with_email, m->recipe_user_id)->email = now->email;
     *user_method(&after, m->recipe_user_id) = *now;
     struct reservations have, want;
-    reservations_init(&have, a);
-    reservations_init(&want, a);
-    reservations_of(&have, u, NULL, 0);
-    reservations_of(&want, &after, NULL, 0);
+    reservations_of(&have, a, u);
+    reservations_of(&want, a, &after);
     struct batch b;
     struct reserve_calls email, phone;
     enum account_kind kind;

@@ -58,10 +58,8 @@ static int reserve_email(struct txn *t, const struct update *x, const struct use
     struct user after = users_without(a, u, NULL);
     user_method(&after, m->recipe_user_id)->email = x->change->email;
     struct reservations have, want;
-    reservations_init(&have, a);
-    reservations_init(&want, a);
-    reservations_of(&have, u, NULL, 0);
-    reservations_of(&want, &after, NULL, 0);
+    reservations_of(&have, a, u);
+    reservations_of(&want, a, &after);
     struct batch b;
     batch_init(&b, txn_ctx(t));
     struct reserve_calls calls = batch_reserve(&b, x->app_id, &want, u->id);
@@ -273,10 +271,8 @@ static void write_removal(struct removal *x, struct batch *b, const struct user 
         }
     } else if (u->is_primary) {
         struct reservations have, keep;
-        reservations_init(&have, a);
-        reservations_init(&keep, a);
-        reservations_of(&have, u, NULL, 0);
-        reservations_of(&keep, &after, NULL, 0);
+        reservations_of(&have, a, u);
+        reservations_of(&keep, a, &after);
         batch_unreserve(b, x->app_id, &have, &keep, u->id);
     }
     batch_user_summary(b, x->app_id, u, &after, &counts);

@@ -59,8 +59,7 @@ static int reserve_in_tenant(struct txn *t, struct membership *x, const struct u
     };
     struct ctx *c = txn_ctx(t);
     struct reservations want;
-    reservations_init(&want, c->arena);
-    reservations_of(&want, after, &x->tenant->tenant_id, 1);
+    reservations_in(&want, c->arena, after, x->tenant->tenant_id);
     struct batch b;
     batch_init(&b, c);
     struct reserve_calls calls = batch_reserve(&b, x->tenant->app_id, &want, after->id);
@@ -129,8 +128,8 @@ static int leave(struct txn *t, void *arg)
         reservations_init(&have, c->arena);
         reservations_init(&keep, c->arena);
         if (u.is_primary) {
-            reservations_of(&have, &u, NULL, 0);
-            reservations_of(&keep, &after, NULL, 0);
+            reservations_of(&have, c->arena, &u);
+            reservations_of(&keep, c->arena, &after);
         }
         batch_login_leave(&b, app_id, tenant_id, m->recipe_user_id);
         batch_unreserve(&b, app_id, &have, &keep, u.id);

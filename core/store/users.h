@@ -196,12 +196,13 @@ struct reservations {
     struct reservation *list;
     size_t n, cap;
 };
+/* None yet. */
 void reservations_init(struct reservations *r, struct arena *a);
-/* All that the user's login methods hold, in the tenants given (or in all of
- * the user's: NULL); each once. */
-void reservations_of(struct reservations *r, const struct user *u, const struct str *tenants,
-                     size_t ntenants);
-bool reservations_has(const struct reservations *r, struct str key);
+/* All that the user's login methods hold, in all of its tenants or in one; each
+ * once. */
+void reservations_of(struct reservations *r, struct arena *a, const struct user *u);
+void reservations_in(struct reservations *r, struct arena *a, const struct user *u,
+                     struct str tenant_id);
 /* Takes them for the user where free, then reads the owners. */
 struct reserve_calls {
     stk_call **calls;

@@ -42,7 +42,7 @@ void reservations_init(struct reservations *r, struct arena *a)
     *r = (struct reservations){.arena = a};
 }
 
-bool reservations_has(const struct reservations *r, struct str key)
+static bool holds(const struct reservations *r, struct str key)
 {
     for (size_t i = 0; i < r->n; i++)
         if (str_eq(r->list[i].key, key))
@@ -56,7 +56,7 @@ static void reserve(struct reservations *r, struct str tenant_id, enum account_k
 {
     struct str key = str_printf(r->arena, "%.*s\x1f%.*s\x1f%.*s", STR_ARG(tenant_id),
                                 STR_ARG(kinds[kind]), STR_ARG(value));
-    if (reservations_has(r, key))
+    if (holds(r, key))
         return;
     if (r->n == r->cap) {
         r->cap = r->cap ? r->cap * 2 : 8;
@@ -86,18 +86,33 @@ static int by_key(const void *x, const void *y)
 }
 
 /* Sorted, so that two writers never wait for each other in a circle. */
-void reservations_of(struct reservations *r, const struct user *u, const struct str *tenants,
-                     size_t ntenants)
+static void sort(struct reservations *r)
 {
-    for (size_t i = 0; tenants && i < ntenants; i++)
-        for (size_t m = 0; m < u->nmethods; m++)
-            reserve_method(r, tenants[i], &u->methods[m]);
-    for (size_t o = 0; !tenants && o < u->nmethods; o++)
-        for (size_t t = 0; t < u->methods[o].ntenants; t++)
-            for (size_t m = 0; m < u->nmethods; m++)
-                reserve_method(r, u->methods[o].tenants[t], &u->methods[m]);
     if (r->n)
         qsort(r->list, r->n, sizeof(*r->list), by_key);
+}
+
+static void reserve_tenant(struct reservations *r, const struct user *u, struct str tenant_id)
+{
+    for (size_t m = 0; m < u->nmethods; m++)
+        reserve_method(r, tenant_id, &u->methods[m]);
+}
+
+void reservations_of(struct reservations *r, struct arena *a, const struct user *u)
+{
+    reservations_init(r, a);
+    for (size_t m = 0; m < u->nmethods; m++)
+        for (size_t t = 0; t < u->methods[m].ntenants; t++)
+            reserve_tenant(r, u, u->methods[m].tenants[t]);
+    sort(r);
+}
+
+void reservations_in(struct reservations *r, struct arena *a, const struct user *u,
+                     struct str tenant_id)
+{
+    reservations_init(r, a);
+    reserve_tenant(r, u, tenant_id);
+    sort(r);
 }
 
 /* The keys from `at` on, as many as one call takes. */
@@ -150,7 +165,7 @@ void batch_reserve_more(struct batch *b, struct str app_id, const struct reserva
     struct str *keys = ARENA_ARRAY(a, struct str, want->n + 1);
     size_t n = 0;
     for (size_t i = 0; i < want->n; i++) {
-        if (reservations_has(have, want->list[i].key))
+        if (holds(have, want->list[i].key))
             continue;
         more[n] = want->list[i];
         keys[n++] = want->list[i].key;
@@ -197,7 +212,7 @@ void batch_unreserve(struct batch *b, struct str app_id, const struct reservatio
     struct str *keys = ARENA_ARRAY(a, struct str, have->n + 1);
     size_t n = 0;
     for (size_t i = 0; i < have->n; i++)
-        if (!reservations_has(keep, have->list[i].key))
+        if (!holds(keep, have->list[i].key))
             keys[n++] = have->list[i].key;
     for (size_t at = 0; at < n; at += CHUNK)
         BATCH(b, q_reservation_delete, v_str(app_id), keys_from(a, keys, n, at), v_str(user_id));
