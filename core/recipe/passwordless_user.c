@@ -12,20 +12,7 @@
 
 int passwordless_by_id(struct ctx *c, struct str id, struct user *user)
 {
-    struct users_found found;
-    int rc = users_find_in_app(c, id, &found);
-    if (rc != RC_OK)
-        return rc;
-    struct login_method *m = user_method(&found.ref.user, found.ref.recipe_user_id);
-    if (!m || m->recipe != MASK_PASSWORDLESS)
-        return USERS_UNKNOWN;
-    *user = (struct user){.id = m->recipe_user_id,
-                          .external_id = m->external_id,
-                          .is_primary = found.ref.user.is_primary,
-                          .time_joined = m->time_joined,
-                          .methods = m,
-                          .nmethods = 1};
-    return RC_OK;
+    return users_method_by_id(c, id, MASK_PASSWORDLESS, user);
 }
 
 int passwordless_by_account(struct ctx *c, struct str email, struct str phone, struct user *user)
