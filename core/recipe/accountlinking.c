@@ -14,11 +14,6 @@
 #include "storage/tenant.h"
 #include "store/accountlinking.h"
 
-static int given_up(struct ctx *c)
-{
-    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
-}
-
 static int taken(const struct reserve_calls *owners, struct str user_id, struct linking *out)
 {
     out->owner = reserve_conflict(owners, user_id, &out->kind);
@@ -121,7 +116,7 @@ int accountlinking_make_primary(struct ctx *c, struct str id, bool check, struct
         if (rc != USERS_MOVED && rc != RC_EXPECT)
             return rc;
     }
-    return given_up(c);
+    return users_given_up(c);
 }
 
 /* ---- linking */
@@ -302,5 +297,5 @@ int accountlinking_link(struct ctx *c, struct str recipe_user_id, struct str pri
         if (rc != USERS_MOVED && rc != RC_EXPECT)
             return rc;
     }
-    return given_up(c);
+    return users_given_up(c);
 }

@@ -150,5 +150,5 @@ int accountlinking_unlink(struct ctx *c, struct str id, bool *was_linked, bool *
         if (rc != USERS_MOVED && rc != RC_EXPECT)
             return rc;
     }
-    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+    return users_given_up(c);
 }

@@ -202,7 +202,7 @@ static int set_verified(struct ctx *c, struct storage *s, witness_fn witness, st
         if (rc != USERS_MOVED && !(rc == RC_EXPECT && !x->token))
             return rc;
     }
-    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+    return users_given_up(c);
 }
 
 /* ---- using a token up */
@@ -261,7 +261,7 @@ int emailverification_verify(struct ctx *c, struct str token, struct str *id, st
         if (rc != RC_EXPECT) /* else used by another, or the user got an external id */
             return rc;
     }
-    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+    return users_given_up(c);
 }
 
 int emailverification_revoke(struct ctx *c, struct str id, struct str email)

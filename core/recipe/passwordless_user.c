@@ -203,7 +203,5 @@ int passwordless_update(struct ctx *c, struct str id, const struct passwordless_
         if (rc == RC_OK && !f.ref.user.id.p)
             return USERS_UNKNOWN;
     }
-    return rc != RC_OK
-               ? rc
-               : ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+    return rc != RC_OK ? rc : users_given_up(c);
 }

@@ -91,7 +91,7 @@ int thirdparty_sign_in_up(struct ctx *c, const struct thirdparty_account *accoun
         if (rc != USERS_THIRD_PARTY_EXISTS && rc != USERS_UNKNOWN)
             return rc;
     }
-    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+    return users_given_up(c);
 }
 
 int thirdparty_by_account(struct ctx *c, struct str tp_id, struct str tp_user_id, struct user *user)

@@ -253,7 +253,7 @@ int useridmapping_create(struct ctx *c, struct useridmapping_new *x)
         if (rc != RC_DUPLICATE && rc != USERS_MOVED && rc != RC_EXPECT)
             return rc;
     }
-    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+    return users_given_up(c);
 }
 
 /* ---- removing */
@@ -316,5 +316,5 @@ int useridmapping_remove(struct ctx *c, struct str id, enum user_id_type type, b
         if (rc != USERS_MOVED && rc != RC_EXPECT)
             return rc;
     }
-    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+    return users_given_up(c);
 }

@@ -48,6 +48,11 @@ int users_find_in_tenant(struct ctx *c, struct str id, struct users_found *found
     return found->ref.user.id.p ? RC_OK : USERS_UNKNOWN;
 }
 
+int users_given_up(struct ctx *c)
+{
+    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+}
+
 int users_method_by_id(struct ctx *c, struct str id, enum recipe_mask recipe, struct user *user)
 {
     struct users_found found;

@@ -23,7 +23,8 @@ struct user users_without(struct arena *a, const struct user *u, const struct lo
     return out;
 }
 
-bool users_same_methods(const struct user *a, const struct user *b)
+/* The same login methods, of the same external ids. */
+static bool same_methods(const struct user *a, const struct user *b)
 {
     if (a->nmethods != b->nmethods || !str_eq(a->id, b->id) ||
         !str_eq(a->external_id, b->external_id))
@@ -166,7 +167,7 @@ int users_update(struct ctx *c, const struct users_found *found, const struct us
         if (!f.ref.user.id.p)
             return USERS_UNKNOWN;
     }
-    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+    return users_given_up(c);
 }
 
 /* ---- deleting */
@@ -331,7 +332,7 @@ static int removal(struct txn *t, void *arg)
     /* A primary user without a login method of its own, asked to lose just that. */
     if (!x->whole && !method)
         return RC_OK;
-    bool same = users_same_methods(&u, x->seen);
+    bool same = same_methods(&u, x->seen);
     if (!same && (user_mask(&u) & MASK_PASSWORDLESS)) /* codes come before users */
         return USERS_MOVED;
     batch_init(&b, c);
@@ -398,5 +399,5 @@ int users_delete(struct ctx *c, struct str id, bool all_linked)
         if (rc != USERS_MOVED)
             return rc;
     }
-    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+    return users_given_up(c);
 }

@@ -12,12 +12,12 @@ int users_taken(const struct ctx *c);
 /* How often a change starts over because the user was linked or unlinked between
  * being found and being locked. */
 enum { USERS_TRIES = 10, USERS_MOVED = 1000 };
+/* The failure of whoever has started over that often. */
+int users_given_up(struct ctx *c);
 
 /* The user without one method (NULL: as it is), in memory of its own, with its
  * time joined counted anew. */
 struct user users_without(struct arena *a, const struct user *u, const struct login_method *gone);
-/* Whether both have the same login methods, of the same external ids. */
-bool users_same_methods(const struct user *a, const struct user *b);
 
 /* Deletes the user, or the login method that was found; USERS_MOVED if it is no
  * longer where it was found.  unlinking: USERS_MOVED as well if no other method

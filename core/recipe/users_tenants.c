@@ -182,7 +182,7 @@ static int change_tenant(struct ctx *c, struct str id, bool in, bool *was_associ
         if (rc != USERS_MOVED && rc != RC_EXPECT)
             return rc;
     }
-    return ctx_fail(c, FAIL_UNAVAILABLE, "The user is being changed by others. Try again");
+    return users_given_up(c);
 }
 
 int users_add_tenant(struct ctx *c, struct str id, bool *was_associated, struct str *reason)
