@@ -11,6 +11,7 @@
 #include "storage/tenant.h"
 #include "store/emailpassword.h"
 #include "store/multitenancy.h"
+#include "store/useridmapping.h"
 
 #include <string.h>
 
@@ -111,25 +112,16 @@ int emailpassword_consume_token(struct ctx *c, struct str token, struct str *use
     if (rc != RC_OK)
         return rc;
     struct batch b;
-    struct users_calls calls;
-    struct user user;
     batch_init(&b, c);
     batch_reset_token_consume(&b, t->app_id, &row);
-    stk_call *login = batch_login_row(&b, t->app_id, row.user_id);
-    batch_users(&b, t->app_id, &row.user_id, 1, false, &calls);
+    stk_call *mapping = batch_mapping_of_user(&b, t->app_id, row.user_id);
     rc = storage_write(c, t->storage, &b, token_used, &row);
     if (rc == RC_EXPECT)
         return EMAILPASSWORD_INVALID_TOKEN;
     if (rc != RC_OK)
         return rc;
-    users_calls_take(c->arena, &calls, &user);
-    *user_id = row.user_id;
+    *user_id = mapped_outer_id(mapping, row.user_id);
     *email = row.email;
-    struct login_method m = {.external_id = STR_NULL};
-    if (call_rows(login))
-        m = login_of_row(call_row(login, 0));
-    if (m.external_id.p || user.external_id.p)
-        *user_id = m.external_id.p ? m.external_id : user.external_id;
     return RC_OK;
 }
 

@@ -33,6 +33,11 @@ QUERY(reset_token_get, SELECT(PASSWORD_RESET_TOKENS),
 QUERY(reset_token_delete, DELETE(PASSWORD_RESET_TOKENS),
       WHERE(EQ(PASSWORD_RESET_TOKENS_APP_ID, 0), EQ(PASSWORD_RESET_TOKENS_TOKEN, 1)), PARAMS(2),
       NO_LIMIT);
+/* Changes nothing: it locks a user's tokens in one order, whichever is to be used. */
+QUERY(reset_tokens_hold, UPDATE(PASSWORD_RESET_TOKENS),
+      SETS(INC(PASSWORD_RESET_TOKENS_EXPIRES_AT, 0)),
+      WHERE(EQ(PASSWORD_RESET_TOKENS_APP_ID, 1), EQ(PASSWORD_RESET_TOKENS_USER_ID, 2)), PARAMS(3),
+      NO_LIMIT, FLAGS(STK_QF_IDEMPOTENT));
 QUERY(reset_tokens_expire, DELETE(PASSWORD_RESET_TOKENS),
       WHERE(LT(PASSWORD_RESET_TOKENS_EXPIRES_AT, 0)), PARAMS(1), LIMIT(EXPIRE_ROWS),
       FLAGS(STK_QF_IDEMPOTENT));
@@ -98,6 +103,7 @@ int reset_token_find(struct ctx *c, struct storage *s, struct str app_id, struct
 
 void batch_reset_token_consume(struct batch *b, struct str app_id, const struct reset_token *t)
 {
+    BATCH(b, q_reset_tokens_hold, v_i64(0), v_str(app_id), v_str(t->user_id));
     stk_call *call = BATCH(b, q_reset_token_delete, v_str(app_id), v_str(t->hash));
     call_expect_affected(call, 1);
     BATCH(b, q_reset_tokens_of_user_delete, v_str(app_id), v_str(t->user_id));

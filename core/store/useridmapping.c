@@ -61,9 +61,19 @@ QUERY(tokens_rekey, UPDATE(EMAIL_VERIFICATION_TOKENS),
       WHERE(EQ(EMAIL_VERIFICATION_TOKENS_APP_ID, 1), EQ(EMAIL_VERIFICATION_TOKENS_USER_ID, 2)),
       PARAMS(3), NO_LIMIT, FLAGS(STK_QF_IDEMPOTENT));
 
+stk_call *batch_mapping_of_user(struct batch *b, struct str app_id, struct str user_id)
+{
+    return BATCH(b, q_mapping_of_user, v_str(app_id), v_str(user_id));
+}
+
+struct str mapped_outer_id(const stk_call *mapping, struct str user_id)
+{
+    return call_rows(mapping) ? cell_str(call_row(mapping, 0), M_EXTERNAL) : user_id;
+}
+
 void batch_id(struct batch *b, struct str app_id, struct str id, struct id_calls *calls)
 {
-    calls->of_user = BATCH(b, q_mapping_of_user, v_str(app_id), v_str(id));
+    calls->of_user = batch_mapping_of_user(b, app_id, id);
     calls->by_external = BATCH(b, q_mapping_by_external, v_str(app_id), v_str(id));
     calls->login = batch_login_row(b, app_id, id);
     calls->user = BATCH(b, q_mapping_user, v_str(app_id), v_str(id));

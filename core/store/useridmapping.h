@@ -25,6 +25,10 @@ bool id_is_user(const struct id_calls *calls); /* a SuperTokens id */
 /* The user whose row is locked to change the mapping of the id. */
 struct str id_root(const struct id_calls *calls, struct str id);
 struct id_mapping id_mapping_of_user(const struct id_calls *calls);
+/* Appends the read of the mapping of a SuperTokens id alone; then the id that the
+ * outside knows. */
+stk_call *batch_mapping_of_user(struct batch *b, struct str app_id, struct str user_id);
+struct str mapped_outer_id(const stk_call *mapping, struct str user_id);
 struct id_mapping id_mapping_by_external(const struct id_calls *calls);
 
 /* Appends: the mapping and its copies; RC_DUPLICATE where one of the two ids has

@@ -127,7 +127,7 @@ def test_password_reset(meter, user):
     path = "/recipe/user/password/reset/token"
     made = meter.costs(meter.app.post(path, {"userId": user, "email": "a@example.com"}), 2, 7)
     body = {"method": "token", "token": made["token"]}
-    meter.costs(meter.app.post(path + "/consume", body), 2, 7)
+    meter.costs(meter.app.post(path + "/consume", body), 2, 5)
     meter.costs(meter.app.post(path + "/consume", body), 1, 1, "RESET_PASSWORD_INVALID_TOKEN_ERROR")
 
 
