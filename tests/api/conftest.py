@@ -2,4 +2,5 @@
 """The fixtures of all tests over HTTP; see tests/lib/core_fixtures.py."""
 
 from core_fixtures import (  # noqa: F401
-    app, core, database, faults, mariadb, mongo, mysql8, postgres, storage)
+    app, core, cores, database, faults, mariadb, mongo, mysql8, pair, postgres,
+    storage)

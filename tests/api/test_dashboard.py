@@ -2,12 +2,12 @@
 """/recipe/dashboard: who may sign in, their sessions, and the settings that are shown."""
 
 import re
-import threading
 
 import pytest
 
 from core import Core
 from sql import run_sql
+from together import at_once
 
 USER = "/recipe/dashboard/user"
 PASSWORD = "secret123"
@@ -244,20 +244,6 @@ def test_core_config_without_what_only_the_hoster_sees(storage):
 
 
 # ---- many at once
-
-def at_once(n, work):
-    barrier, out = threading.Barrier(n), [None] * n
-
-    def run(i):
-        barrier.wait()
-        out[i] = work(i)
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(n)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    return out
-
 
 @pytest.mark.concurrent
 def test_one_email_at_once(app):

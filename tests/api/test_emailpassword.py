@@ -2,13 +2,12 @@
 """Email/password: every call, its texts and statuses, its shape at each CDI version, what
 it costs the database, and the races between callers."""
 
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from servers import wait_for
+from together import at_once
 
 PASSWORD = "secret12"
 BCRYPT = "$2a$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe"  # of "a"
@@ -383,17 +382,6 @@ def test_token_costs(app, storage):
 
 
 # ---- races
-
-def at_once(n, fn):
-    """Calls fn(i) in n threads that start together."""
-    barrier = threading.Barrier(n)
-
-    def go(i):
-        barrier.wait()
-        return fn(i)
-    with ThreadPoolExecutor(n) as pool:
-        return list(pool.map(go, range(n)))
-
 
 @pytest.mark.concurrent
 def test_one_sign_up_wins(app):

@@ -7,14 +7,13 @@ import hashlib
 import hmac
 import os
 import sqlite3
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from core import Core
 from servers import wait_for
+from together import at_once
 
 EMAIL, PHONE = "a@example.com", "+16502530000"
 FORBIDDEN = "Only public tenantId can call this app specific API"
@@ -781,17 +780,6 @@ def test_expired_devices_are_deleted(core):
 
 
 # ---- races
-
-def at_once(n, fn):
-    """Calls fn(i) in n threads that start together."""
-    barrier = threading.Barrier(n)
-
-    def go(i):
-        barrier.wait()
-        return fn(i)
-    with ThreadPoolExecutor(n) as pool:
-        return list(pool.map(go, range(n)))
-
 
 @pytest.mark.concurrent
 def test_a_device_gets_codes_and_tries_at_once(app):

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must not happen when many do the same at once, through two cores on one database."""
 
-import threading
 import uuid
 
 import pytest
 
-from core import Core
+from together import at_once
 
 pytestmark = pytest.mark.concurrent
 
@@ -15,43 +14,6 @@ NEW = {"userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False,
        "useDynamicSigningKey": True}
 ROUNDS = 4
 CROWD = 8
-
-
-@pytest.fixture(scope="module")
-def cores(storage, tmp_path_factory):
-    """Two cores on one database."""
-    more = {}
-    if not storage[1]:
-        more["sqlite_path"] = str(tmp_path_factory.mktemp("shared") / "shared.db")
-    with Core(uri=storage[1], **more) as one, Core(uri=storage[1], **more) as two:
-        yield one, two
-
-
-@pytest.fixture
-def pair(cores):
-    """A new app, seen at both."""
-    app = cores[0].app()
-    return app, cores[1].at(app.prefix)
-
-
-def at_once(n, work):
-    """work(i) in n threads that start together; what they returned or the first error."""
-    barrier, out, errors = threading.Barrier(n), [None] * n, []
-
-    def run(i):
-        barrier.wait()
-        try:
-            out[i] = work(i)
-        except Exception as e:  # pylint: disable=broad-except
-            errors.append(e)
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(n)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    if errors:
-        raise errors[0]
-    return out
 
 
 def statuses(replies, code=200):

@@ -3,7 +3,6 @@
 
 import base64
 import json
-import threading
 import time
 import uuid
 
@@ -12,6 +11,7 @@ import pytest
 from core import Core
 from servers import wait_for
 from sql import run_sql
+from together import at_once
 
 OLD = ["2.8", "2.18"]
 ALL = ["2.7", "2.8", "2.9", "2.18", "2.21", "3.0", "3.1", "4.0", "5.0", "5.1", "5.2", "5.3", "5.4",
@@ -683,21 +683,6 @@ def test_batches(app):
 # -------------------------------------------------------------------- races
 
 
-def together(n, work):
-    """Runs work(i) in n threads at once; their results."""
-    barrier, results = threading.Barrier(n), [None] * n
-
-    def run(i):
-        barrier.wait()
-        results[i] = work(i)
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(n)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    return results
-
-
 @pytest.mark.concurrent
 @pytest.mark.parametrize("cdi", ["5.4", "5.6"])
 def test_refreshes_at_once(app, cdi):
@@ -705,7 +690,7 @@ def test_refreshes_at_once(app, cdi):
     for _ in range(5):
         first = create(here).ok()
         token = refresh(here, first["refreshToken"]["token"]).ok()["refreshToken"]["token"]
-        replies = together(8, lambda i, t=token: refresh(here, t).ok())
+        replies = at_once(8, lambda i, t=token: refresh(here, t).ok())
         assert len({r["refreshToken"]["token"] for r in replies}) == 8
         if cdi == "5.6":
             # One is current; the others were displaced within the grace period.
@@ -729,7 +714,7 @@ def test_two_cores_refresh_at_once(storage):
         for _ in range(10):
             first = create(here).ok()
             token = first["refreshToken"]["token"]
-            replies = together(4, lambda i, t=token: refresh((here, there)[i % 2], t).ok())
+            replies = at_once(4, lambda i, t=token: refresh((here, there)[i % 2], t).ok())
             good = [r for r in replies
                     if verify(there, r["accessToken"]["token"], database=True).json[
                         "status"] == "OK"]
@@ -742,7 +727,7 @@ def test_revoked_while_refreshed(app):
         first = create(app).ok()
         child = refresh(app, first["refreshToken"]["token"]).ok()
         handle = first["session"]["handle"]
-        replies = together(2, lambda i, h=handle, c=child: app.post(
+        replies = at_once(2, lambda i, h=handle, c=child: app.post(
             "/recipe/session/remove", {"sessionHandles": [h]}) if i else
             refresh(app, c["refreshToken"]["token"]))
         assert replies[1].ok()["sessionHandlesRevoked"] == [handle]
@@ -756,7 +741,7 @@ def test_no_session_outlives_its_tenant(app, sql_value):
     for i in range(3):
         tenant = f"t{i}"
         app.put("/recipe/multitenancy/tenant/v2", {"tenantId": tenant}).ok()
-        replies = together(6, lambda n, t=tenant: app.post(
+        replies = at_once(6, lambda n, t=tenant: app.post(
             "/recipe/multitenancy/tenant/remove", {"tenantId": t}) if n == 0 else
             [create(app.tenant(t)) for _ in range(15)])
         assert replies[0].ok()["didExist"]

@@ -2,7 +2,6 @@
 """/recipe/totp: devices, codes, how often one may be wrong, and what many at once can do."""
 
 import re
-import threading
 import uuid
 
 import pytest
@@ -11,6 +10,7 @@ from core import Core
 from otp import DAY, code_of, wrong
 from servers import wait_for
 from sql import run_sql
+from together import at_once
 
 DEVICE = "/recipe/totp/device"
 
@@ -380,41 +380,15 @@ def test_codes_are_deleted_a_cooldown_after_they_expired(storage):
 
 # ---- many at once
 
-@pytest.fixture(scope="module")
-def cores(storage, tmp_path_factory):
-    """Two cores on one database."""
-    more = {}
-    if not storage[1]:
-        more["sqlite_path"] = str(tmp_path_factory.mktemp("shared") / "shared.db")
-    with Core(uri=storage[1], **more) as one, Core(uri=storage[1], **more) as two:
-        yield one, two
-
-
-@pytest.fixture
-def pair(cores):
-    app = cores[0].app()
-    return app, cores[1].at(app.prefix)
-
-
-def at_once(n, work):
-    barrier, out = threading.Barrier(n), [None] * n
-
-    def run(i):
-        barrier.wait()
-        out[i] = work(i)
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(n)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    return [r.json["status"] for r in out]
+def statuses_at_once(n, work):
+    return [r.json["status"] for r in at_once(n, work)]
 
 
 @pytest.mark.concurrent
 def test_guesses_at_once_never_exceed_the_limit(pair):
     secret = imported(pair[0])
     bad = wrong(secret)
-    seen = at_once(14, lambda i: verify(pair[i % 2], bad))
+    seen = statuses_at_once(14, lambda i: verify(pair[i % 2], bad))
     assert seen.count("INVALID_TOTP_ERROR") == 5
     assert seen.count("LIMIT_REACHED_ERROR") == 9
     verify(pair[1], code_of(secret)).is_status("LIMIT_REACHED_ERROR")
@@ -426,7 +400,7 @@ def test_one_code_at_once_is_accepted_once(pair):
         user = f"u{i}"
         secret = imported(pair[0], user=user)
         code = code_of(secret)
-        seen = at_once(5, lambda k, user=user, code=code: verify(pair[k % 2], code, user))
+        seen = statuses_at_once(5, lambda k, user=user, code=code: verify(pair[k % 2], code, user))
         assert sorted(seen) == ["INVALID_TOTP_ERROR"] * 4 + ["OK"]
 
 
@@ -439,7 +413,7 @@ def test_a_device_is_verified_once(pair):
     def work(i):
         seen.append(verify_device(pair[i % 2], "d", code))
         return seen[-1]
-    assert at_once(6, work) == ["OK"] * 6
+    assert statuses_at_once(6, work) == ["OK"] * 6
     assert sum(not r.json["wasAlreadyVerified"] for r in seen) == 1
 
 
@@ -448,19 +422,19 @@ def test_names_found_at_once_are_all_taken(pair):
     def work(i):
         return pair[i % 2].post(DEVICE + "/import", {
             "userId": "u", "skew": 0, "period": 30, "secretKey": "MZXW6YTB"})
-    assert at_once(8, work) == ["OK"] * 8
+    assert statuses_at_once(8, work) == ["OK"] * 8
     names = {d["name"] for d in devices(pair[0])}
     assert names == {f"TOTP Device {n}" for n in range(8)}
 
 
 @pytest.mark.concurrent
-def test_renames_at_once(pair):
+def test_renames_statuses_at_once(pair):
     imported(pair[0], "a")
 
     def work(i):
         return pair[i % 2].put(DEVICE, {"userId": "u", "existingDeviceName": "a",
                                         "newDeviceName": f"b{i}"})
-    assert sorted(at_once(6, work)) == ["OK"] + ["UNKNOWN_DEVICE_ERROR"] * 5
+    assert sorted(statuses_at_once(6, work)) == ["OK"] + ["UNKNOWN_DEVICE_ERROR"] * 5
     assert len(devices(pair[0])) == 1
 
 
@@ -476,7 +450,7 @@ def test_the_last_device_goes_while_another_comes(pair):
             return pair[1].post(DEVICE + "/import", {
                 "userId": user, "deviceName": "new", "skew": 0, "period": DAY,
                 "secretKey": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"})
-        assert at_once(2, work) == ["OK", "OK"]
+        assert statuses_at_once(2, work) == ["OK", "OK"]
         assert [d["name"] for d in devices(pair[0], user)] == ["new"]
         verify(pair[1], code_of("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"), user).ok()
 

@@ -5,27 +5,16 @@ STK_FAULT_STORAGES names the storages of those that run on more than one; by def
 that every installation can have."""
 
 import os
-import shutil
 import time
 import uuid
 
 import pytest
 
-from core_fixtures import mariadb, mongo  # noqa: F401
-from servers import PostgresServer
+from core_fixtures import mariadb, mongo, pg  # noqa: F401
 
 STORAGES = os.environ.get("STK_FAULT_STORAGES", "sqlite,postgresql").split(",")
 SERVERS = {"postgresql": "pg", "mysql": "mariadb", "mongodb": "mongo"}
 SECONDS = float(os.environ.get("STK_FAULT_SECONDS", "0"))
-
-
-@pytest.fixture(scope="session")
-def pg():
-    """A server that tests may kill, and start again."""
-    if not shutil.which("psql"):
-        pytest.skip("no PostgreSQL on this machine")
-    with PostgresServer() as server:
-        yield server
 
 
 @pytest.fixture

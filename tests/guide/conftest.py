@@ -3,24 +3,13 @@
 failover, TLS, privileges, backup and restore, tuning."""
 
 import os
-import shutil
 import subprocess
 import tempfile
 import uuid
 
 import pytest
 
-from core_fixtures import mariadb, mongo  # noqa: F401
-from servers import PostgresServer
-
-
-@pytest.fixture(scope="session")
-def pg():
-    """A PostgreSQL server that these tests share."""
-    if not shutil.which("psql"):
-        pytest.skip("no PostgreSQL on this machine")
-    with PostgresServer() as server:
-        yield server
+from core_fixtures import mariadb, mongo, pg  # noqa: F401
 
 
 @pytest.fixture

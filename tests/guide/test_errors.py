@@ -10,7 +10,6 @@ import sqlite3
 import struct
 import subprocess
 import tempfile
-import threading
 import time
 import uuid
 
@@ -21,6 +20,7 @@ from core import SRC, Core
 from mysql_servers import MariaDBServer
 from proxy import TcpProxy
 from servers import PostgresServer, ServerError, unprivileged_user, wait_for
+from together import at_once
 
 SIGN_UP = {"email": "a@example.com", "password": "secret123"}
 SESSION = {"userId": "u", "userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False,
@@ -53,20 +53,6 @@ def refusal(uri=None, **keys):
         core.close()
 
 
-def crowd(call, n):
-    """The replies to n calls at once, each call with its number."""
-    replies = [None] * n
-
-    def one(i):
-        replies[i] = call(i)
-    threads = [threading.Thread(target=one, args=(i,)) for i in range(n)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    return replies
-
-
 @pytest.fixture(params=["postgresql", "mysql"])
 def server(request):
     return request.getfixturevalue({"postgresql": "pg", "mysql": "mariadb"}[request.param])
@@ -88,7 +74,7 @@ def test_pool_exhausted(server, name):
             sign_up(app).ok()
             proxy.stall()
             start = time.monotonic()
-            replies = crowd(lambda i: sign_up(app, i + 1), 6)
+            replies = at_once(6, lambda i: sign_up(app, i + 1))
             assert time.monotonic() - start < 4
             assert [r.status for r in replies] == [503] * 6
             told = [r.text for r in replies if "pool exhausted" in r.text]
@@ -164,7 +150,7 @@ def many_at_once_are_served(uri, fill):
         app = core.app()
         sign_up(app, 100).ok()
         fill()
-        replies = crowd(lambda i: sign_up(app, i), 12)
+        replies = at_once(12, lambda i: sign_up(app, i))
         assert [r.status for r in replies] == [200] * 12, [r.text for r in replies]
 
 

@@ -30,7 +30,18 @@ def postgres():
         yield server
         bad = [e for e in server.log_errors()
                if "duplicate key value" not in e and "division by zero" not in e]
-        assert not bad, "\n".join(bad)
+        # with what the server adds to it: of a deadlock, who waited for whom
+        lines = server.log_text().splitlines()
+        assert not bad, "\n".join("\n".join(lines[lines.index(e):][:20]) for e in bad)
+
+
+@pytest.fixture(scope="session")
+def pg():
+    """A PostgreSQL server that tests may kill, and start again."""
+    if not shutil.which("psql"):
+        pytest.skip("no PostgreSQL on this machine")
+    with PostgresServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -112,3 +123,20 @@ def faults(tmp_path):
     with Core(env=env, storage_plugin=os.path.join(BUILD, "tests", "plugins", "inject.so"),
               inject_path=str(tmp_path / "faults.db")) as core:
         yield Faults(core, rules)
+
+
+@pytest.fixture(scope="module")
+def cores(storage, tmp_path_factory):
+    """Two cores on one database."""
+    more = {}
+    if not storage[1]:
+        more["sqlite_path"] = str(tmp_path_factory.mktemp("shared") / "shared.db")
+    with Core(uri=storage[1], **more) as one, Core(uri=storage[1], **more) as two:
+        yield one, two
+
+
+@pytest.fixture
+def pair(cores):
+    """A new app, seen at both."""
+    app = cores[0].app()
+    return app, cores[1].at(app.prefix)
