@@ -3,11 +3,9 @@
 // itself over several recipes.  test_node_sdk.py runs it.
 "use strict";
 
-process.env.TEST_MODE = "testing"; // lets recipes be reset, and keeps the SDK from calling home
-
 const assert = require("node:assert/strict");
-const { randomUUID } = require("node:crypto");
 const { test } = require("node:test");
+const { init, newApp } = require("./app");
 const supertokens = require("supertokens-node");
 const AccountLinking = require("supertokens-node/recipe/accountlinking");
 const EmailPassword = require("supertokens-node/recipe/emailpassword");
@@ -17,37 +15,15 @@ const Passwordless = require("supertokens-node/recipe/passwordless");
 const Session = require("supertokens-node/recipe/session");
 const ThirdParty = require("supertokens-node/recipe/thirdparty");
 
-const CORE = process.env.STK_CORE;
 const PASSWORD = "secret123";
-const LIB = "supertokens-node/lib/build/";
-const RESET = ["supertokens", "recipe/accountlinking/recipe", "recipe/session/recipe",
-    "recipe/emailpassword/recipe", "recipe/emailverification/recipe", "recipe/thirdparty/recipe",
-    "recipe/passwordless/recipe", "recipe/jwt/recipe", "recipe/usermetadata/recipe",
-    "recipe/openid/recipe", "recipe/multitenancy/recipe", "recipe/multifactorauth/recipe",
-    "recipe/oauth2provider/recipe"];
 
 // linking: what shouldDoAutomaticAccountLinking answers
 async function sdk(linking = { shouldAutomaticallyLink: false }) {
-    const appId = randomUUID();
-    const made = await fetch(`${CORE}/recipe/multitenancy/app/v2`, {
-        method: "PUT", body: JSON.stringify({ appId }),
-        headers: { "content-type": "application/json" } });
-    assert.equal(made.status, 200);
-    for (const path of RESET) {
-        require(LIB + path).default.reset();
-    }
-    supertokens.init({
-        framework: "express",
-        telemetry: false,
-        supertokens: { connectionURI: `${CORE}/appid-${appId}` },
-        appInfo: { appName: "demo", apiDomain: "http://localhost:3001",
-            websiteDomain: "http://localhost:3000" },
-        recipeList: [
-            AccountLinking.init({ shouldDoAutomaticAccountLinking: async () => linking }),
-            EmailPassword.init(), EmailVerification.init({ mode: "OPTIONAL" }), Multitenancy.init(),
-            Passwordless.init({ contactMethod: "EMAIL_OR_PHONE", flowType: "USER_INPUT_CODE" }),
-            Session.init({ antiCsrf: "NONE" }), ThirdParty.init()],
-    });
+    init(await newApp(), [
+        AccountLinking.init({ shouldDoAutomaticAccountLinking: async () => linking }),
+        EmailPassword.init(), EmailVerification.init({ mode: "OPTIONAL" }), Multitenancy.init(),
+        Passwordless.init({ contactMethod: "EMAIL_OR_PHONE", flowType: "USER_INPUT_CODE" }),
+        Session.init({ antiCsrf: "NONE" }), ThirdParty.init()]);
 }
 
 async function signUp(email) {

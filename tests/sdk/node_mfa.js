@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The official Node SDK's TOTP, multi-factor and dashboard recipes against the core whose
-// address stands in STK_CORE; test_node_mfa.py reports every test of it as one of its own.
+// address stands in STK_CORE; test_node_sdk.py runs it.
 "use strict";
 
-process.env.TEST_MODE = "testing"; // lets recipes be reset, and keeps the SDK from calling home
-
 const assert = require("node:assert/strict");
-const { createHmac, randomUUID } = require("node:crypto");
+const { createHmac } = require("node:crypto");
 const { after, test } = require("node:test");
 const express = require("express");
+const { core, init, newApp } = require("./app");
 const supertokens = require("supertokens-node");
 const Dashboard = require("supertokens-node/recipe/dashboard");
 const EmailPassword = require("supertokens-node/recipe/emailpassword");
@@ -19,52 +18,17 @@ const UserMetadata = require("supertokens-node/recipe/usermetadata");
 const { errorHandler, middleware } = require("supertokens-node/framework/express");
 const { verifySession } = require("supertokens-node/recipe/session/framework/express");
 
-const CORE = process.env.STK_CORE;
 const PASSWORD = "secret123";
-const LIB = "supertokens-node/lib/build/";
-const RESET = ["supertokens", "recipe/accountlinking/recipe", "recipe/session/recipe",
-    "recipe/emailpassword/recipe", "recipe/jwt/recipe", "recipe/usermetadata/recipe",
-    "recipe/openid/recipe", "recipe/multitenancy/recipe", "recipe/multifactorauth/recipe",
-    "recipe/oauth2provider/recipe", "recipe/totp/recipe", "recipe/dashboard/recipe"];
-const path = require(LIB + "recipe/dashboard/constants");
+const path = require("supertokens-node/lib/build/recipe/dashboard/constants");
 
 // ---- set-up: a new app of the core for each test, and the SDK made anew
 
-async function core(method, url, body) {
-    const reply = await fetch(CORE + url, {
-        method, body: body && JSON.stringify(body), headers: { "content-type": "application/json" } });
-    assert.equal(reply.status, 200, `${url}: ${reply.status}`);
-    return reply.json();
-}
-
-// Names of users, which the dashboard shows, are kept here: what the core does with them is not
-// what these tests are about.
-function metadata() {
-    const kept = {};
-    return UserMetadata.init({ override: { functions: (o) => ({ ...o,
-        getUserMetadata: async ({ userId }) => ({ status: "OK", metadata: kept[userId] ?? {} }),
-        updateUserMetadata: async ({ userId, metadataUpdate }) => {
-            kept[userId] = { ...kept[userId], ...metadataUpdate };
-            return { status: "OK", metadata: kept[userId] };
-        } }) } });
-}
-
 async function sdk({ coreConfig = {}, recipes = [] } = {}) {
-    const appId = randomUUID();
-    await core("PUT", "/recipe/multitenancy/app/v2", { appId, coreConfig });
-    for (const recipe of RESET) {
-        require(LIB + recipe).default.reset();
-    }
-    supertokens.init({
-        framework: "express",
-        telemetry: false,
-        supertokens: { connectionURI: `${CORE}/appid-${appId}` },
-        appInfo: { appName: "demo", apiDomain: "http://localhost:3001",
-            websiteDomain: "http://localhost:3000" },
-        recipeList: [EmailPassword.init(), Session.init({
-            getTokenTransferMethod: () => "header", antiCsrf: "NONE" }), metadata(), ...recipes],
-    });
-    return `/appid-${appId}`;
+    const app = await newApp(coreConfig);
+    init(app, [EmailPassword.init(), Session.init({
+        getTokenTransferMethod: () => "header", antiCsrf: "NONE" }), UserMetadata.init(),
+    ...recipes]);
+    return app;
 }
 
 const servers = [];

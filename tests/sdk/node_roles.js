@@ -3,12 +3,10 @@
 // that sessions carry of them.  test_node_sdk.py runs it.
 "use strict";
 
-process.env.TEST_MODE = "testing"; // lets recipes be reset, and keeps the SDK from calling home
-
 const assert = require("node:assert/strict");
-const { randomUUID } = require("node:crypto");
 const { test } = require("node:test");
 const express = require("express");
+const { init, newApp } = require("./app");
 const supertokens = require("supertokens-node");
 const EmailPassword = require("supertokens-node/recipe/emailpassword");
 const Multitenancy = require("supertokens-node/recipe/multitenancy");
@@ -18,32 +16,11 @@ const UserRoles = require("supertokens-node/recipe/userroles");
 const { verifySession } = require("supertokens-node/recipe/session/framework/express");
 const { errorHandler, middleware } = require("supertokens-node/framework/express");
 
-const CORE = process.env.STK_CORE;
-const LIB = "supertokens-node/lib/build/";
-const RESET = ["supertokens", "recipe/accountlinking/recipe", "recipe/session/recipe",
-    "recipe/emailpassword/recipe", "recipe/jwt/recipe", "recipe/usermetadata/recipe",
-    "recipe/userroles/recipe", "recipe/openid/recipe", "recipe/multitenancy/recipe",
-    "recipe/multifactorauth/recipe", "recipe/oauth2provider/recipe"];
 
 async function sdk() {
-    const appId = randomUUID();
-    const made = await fetch(`${CORE}/recipe/multitenancy/app/v2`, {
-        method: "PUT", body: JSON.stringify({ appId }),
-        headers: { "content-type": "application/json" } });
-    assert.equal(made.status, 200);
-    for (const path of RESET) {
-        require(LIB + path).default.reset();
-    }
-    supertokens.init({
-        framework: "express",
-        telemetry: false,
-        supertokens: { connectionURI: `${CORE}/appid-${appId}` },
-        appInfo: { appName: "demo", apiDomain: "http://localhost:3001",
-            websiteDomain: "http://localhost:3000" },
-        recipeList: [EmailPassword.init(), Multitenancy.init(), UserMetadata.init(),
-            UserRoles.init(),
-            Session.init({ getTokenTransferMethod: () => "header", antiCsrf: "NONE" })],
-    });
+    init(await newApp(), [EmailPassword.init(), Multitenancy.init(), UserMetadata.init(),
+        UserRoles.init(),
+        Session.init({ getTokenTransferMethod: () => "header", antiCsrf: "NONE" })]);
 }
 
 const signUp = () => EmailPassword.signUp("public", "a@example.com", "secret123");

@@ -4,13 +4,11 @@
 // file once for each storage and reports every test of it as one of its own.
 "use strict";
 
-process.env.TEST_MODE = "testing"; // lets recipes be reset, and keeps the SDK from calling home
-
 const assert = require("node:assert/strict");
-const { randomUUID } = require("node:crypto");
 const { after, test } = require("node:test");
 const express = require("express");
 const jose = require("jose");
+const { core, init, newApp } = require("./app");
 const supertokens = require("supertokens-node");
 const EmailPassword = require("supertokens-node/recipe/emailpassword");
 const JWT = require("supertokens-node/recipe/jwt");
@@ -26,46 +24,18 @@ const { RecipeUserId } = supertokens;
 
 // ---- set-up: one app of the core, and the SDK made anew, for each test
 
-const LIB = "supertokens-node/lib/build/";
-const RESET = ["supertokens", "recipe/accountlinking/recipe", "recipe/session/recipe",
-    "recipe/emailpassword/recipe", "recipe/jwt/recipe", "recipe/usermetadata/recipe",
-    "recipe/openid/recipe", "recipe/multitenancy/recipe", "recipe/multifactorauth/recipe",
-    "recipe/oauth2provider/recipe", "recipe/passwordless/recipe"];
 
-function reset() {
-    for (const path of RESET) {
-        require(LIB + path).default.reset();
-    }
+async function sdk({ coreConfig = {}, ...more } = {}) {
+    const app = await newApp(coreConfig);
+    start(app, more);
+    return app;
 }
 
-async function core(method, path, body, headers = {}) {
-    const reply = await fetch(CORE + path, {
-        method, body: JSON.stringify(body),
-        headers: { "content-type": "application/json", ...headers },
-    });
-    assert.equal(reply.status, 200, `${path}: ${reply.status}`);
-    return reply.json();
-}
-
-async function sdk({ coreConfig = {}, session = {}, emailPassword = {}, ...more } = {}) {
-    const appId = randomUUID();
-    await core("PUT", "/recipe/multitenancy/app/v2", { appId, coreConfig });
-    init(appId, { session, emailPassword, ...more });
-    return `/appid-${appId}`;
-}
-
-function init(appId, { session = {}, emailPassword = {}, passwordless, apiKey } = {}) {
-    reset();
-    supertokens.init({
-        framework: "express",
-        telemetry: false,
-        supertokens: { connectionURI: `${CORE}/appid-${appId}`, apiKey },
-        appInfo: { appName: "demo", apiDomain: "http://localhost:3001",
-            websiteDomain: "http://localhost:3000" },
-        recipeList: [EmailPassword.init(emailPassword), JWT.init(), Multitenancy.init(),
-            ...(passwordless ? [Passwordless.init(passwordless)] : []),
-            Session.init({ getTokenTransferMethod: () => "header", antiCsrf: "NONE", ...session })],
-    });
+function start(app, { session = {}, emailPassword = {}, passwordless, apiKey } = {}) {
+    init(app, [EmailPassword.init(emailPassword), JWT.init(), Multitenancy.init(),
+        ...(passwordless ? [Passwordless.init(passwordless)] : []),
+        Session.init({ getTokenTransferMethod: () => "header", antiCsrf: "NONE", ...session })],
+    apiKey);
 }
 
 async function signUp(email = "a@example.com", tenant = "public") {
@@ -312,7 +282,7 @@ test("static and dynamic signing keys", async () => {
     const tokens = (await newSession()).getAllSessionTokensDangerously();
     assert.match(kid(tokens.accessToken), /^s-/);
     assert.ok(await verify(tokens.accessToken));
-    init(app.slice("/appid-".length));
+    start(app);
     await fails(verify(tokens.accessToken), Session.Error.TRY_REFRESH_TOKEN);
     const fresh = (await refresh(tokens.refreshToken)).getAllSessionTokensDangerously();
     assert.match(kid(fresh.accessToken), /^d-/);
@@ -505,10 +475,10 @@ test("users and sessions of tenants", async () => {
 
 test("api keys", async () => {
     const apiKey = "abcdefghijklmnopqrstuvwxyz";
-    const app = (await sdk({ coreConfig: { api_keys: apiKey } })).slice("/appid-".length);
+    const app = await sdk({ coreConfig: { api_keys: apiKey } });
     await assert.rejects(supertokens.getUserCount(),
         (e) => e.message.endsWith("with status code: 401 and message: Invalid API key\n"));
-    init(app, { apiKey });
+    start(app, { apiKey });
     assert.equal(await supertokens.getUserCount(), 0);
 });
 

@@ -30,9 +30,7 @@ from supertokens_python.recipe.session.recipe import SessionRecipe
 from supertokens_python.recipe.totp import syncio as otp
 from supertokens_python.recipe.totp.recipe import TOTPRecipe
 from supertokens_python.recipe.totp.types import TOTPConfig
-from supertokens_python.recipe.usermetadata.interfaces import MetadataResult
 from supertokens_python.recipe.usermetadata.recipe import UserMetadataRecipe
-from supertokens_python.recipe.usermetadata.utils import UserMetadataOverrideConfig
 from supertokens_python.syncio import delete_user
 
 PASSWORD = "secret123"
@@ -41,14 +39,6 @@ DAY = 86400
 CLASSES = [Supertokens, Querier, SessionRecipe, EmailPasswordRecipe, MultitenancyRecipe,
            AccountLinkingRecipe, OpenIdRecipe, JWTRecipe, OAuth2ProviderRecipe, UserMetadataRecipe,
            TOTPRecipe, MultiFactorAuthRecipe, DashboardRecipe]
-
-
-def no_metadata(original):
-    """Names of users are not what these tests are about."""
-    async def get(user_id, user_context):
-        return MetadataResult({})
-    original.get_user_metadata = get
-    return original
 
 
 def totp_is_required(original):
@@ -81,7 +71,7 @@ def start(core):
              recipe_list=[emailpassword.init(),
                           session.init(get_token_transfer_method=lambda *_: "header",
                                        anti_csrf="NONE"),
-                          usermetadata.init(UserMetadataOverrideConfig(functions=no_metadata)),
+                          usermetadata.init(),
                           *recipes])
         return app
     yield at
