@@ -4,7 +4,6 @@ HAProxy for ProxySQL."""
 
 import glob
 import shutil
-import socket
 
 import pytest
 
@@ -135,13 +134,6 @@ listen mysql
         self.spawn([HAPROXY, "-db", "-f", conf])
         self.wait_ready(self.accepting)
         return self
-
-    def accepting(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 1):
-                return True
-        except OSError:
-            return False
 
 
 @pytest.mark.skipif(not HAPROXY, reason="no HAProxy on this machine")

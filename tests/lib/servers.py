@@ -116,6 +116,14 @@ class Process:
     def __exit__(self, *exc):
         self.close()
 
+    def accepting(self):
+        """True once its port takes connections."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1):
+                return True
+        except OSError:
+            return False
+
     def as_user(self):
         """Keyword arguments for subprocess that drop root."""
         if not self.user:
@@ -496,13 +504,6 @@ class PgBouncer(Process):
         self.wait_ready(self.accepting)
         return self
 
-    def accepting(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 1):
-                return True
-        except OSError:
-            return False
-
     def stop(self):
         self.end(signal.SIGINT)
 
@@ -558,13 +559,6 @@ class MongoServer(Process):
         argv += self.more
         self.spawn(argv)
         self.wait_ready(self.accepting)
-
-    def accepting(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 1):
-                return True
-        except OSError:
-            return False
 
     def stop(self):
         # some of its threads wait for one another now and then, and it does not end
