@@ -52,6 +52,12 @@ QUERY(verification_token_delete, DELETE(EMAIL_VERIFICATION_TOKENS),
       WHERE(EQ(EMAIL_VERIFICATION_TOKENS_APP_ID, 0), EQ(EMAIL_VERIFICATION_TOKENS_TENANT_ID, 1),
             EQ(EMAIL_VERIFICATION_TOKENS_TOKEN, 2), EQ(EMAIL_VERIFICATION_TOKENS_USER_ID, 3)),
       PARAMS(4), NO_LIMIT);
+/* Changes nothing: it locks the tokens of an email in one order, whichever is to be used. */
+QUERY(verification_tokens_hold, UPDATE(EMAIL_VERIFICATION_TOKENS),
+      SETS(INC(EMAIL_VERIFICATION_TOKENS_EXPIRES_AT, 0)),
+      WHERE(EQ(EMAIL_VERIFICATION_TOKENS_APP_ID, 1), EQ(EMAIL_VERIFICATION_TOKENS_TENANT_ID, 2),
+            EQ(EMAIL_VERIFICATION_TOKENS_USER_ID, 3), EQ(EMAIL_VERIFICATION_TOKENS_EMAIL, 4)),
+      PARAMS(5), NO_LIMIT, FLAGS(STK_QF_IDEMPOTENT));
 QUERY(verification_tokens_of_email_delete, DELETE(EMAIL_VERIFICATION_TOKENS),
       WHERE(EQ(EMAIL_VERIFICATION_TOKENS_APP_ID, 0), EQ(EMAIL_VERIFICATION_TOKENS_TENANT_ID, 1),
             EQ(EMAIL_VERIFICATION_TOKENS_USER_ID, 2), EQ(EMAIL_VERIFICATION_TOKENS_EMAIL, 3)),
@@ -127,6 +133,8 @@ int verification_token_find(struct ctx *c, struct storage *s, struct str app_id,
 void batch_verification_token_consume(struct batch *b, struct str app_id, struct str tenant_id,
                                       const struct verification_token *t)
 {
+    BATCH(b, q_verification_tokens_hold, v_i64(0), v_str(app_id), v_str(tenant_id),
+          v_str(t->user_id), v_str(t->email));
     stk_call *call = BATCH(b, q_verification_token_delete, v_str(app_id), v_str(tenant_id),
                            v_str(t->hash), v_str(t->user_id));
     call_expect_affected(call, 1);

@@ -136,7 +136,7 @@ def test_email_verification(meter, user):
     body = {"userId": user, "email": "a@example.com"}
     made = meter.costs(meter.app.post(path + "/token", body), 2, 3)
     token = {"method": "token", "token": made["token"]}
-    meter.costs(meter.app.post(path, token), 3, 12)
+    meter.costs(meter.app.post(path, token), 3, 13)
     meter.costs(meter.app.post(path, token), 1, 1, "EMAIL_VERIFICATION_INVALID_TOKEN_ERROR")
     meter.costs(meter.app.post(path + "/token", body), 1, 1, "EMAIL_ALREADY_VERIFIED_ERROR")
     meter.costs(meter.app.get(path, body), 1, 1)
