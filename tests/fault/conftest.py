@@ -17,6 +17,12 @@ SERVERS = {"postgresql": "pg", "mysql": "mariadb", "mongodb": "mongo"}
 SECONDS = float(os.environ.get("STK_FAULT_SECONDS", "0"))
 
 
+def pytest_collection_modifyitems(items):
+    """Each test may last as long as it is asked to, and then what a test may last."""
+    for item in items:
+        item.add_marker(pytest.mark.timeout(SECONDS + float(item.config.getini("timeout"))))
+
+
 @pytest.fixture
 def database(pg):
     """The URI of a new, empty database."""
