@@ -19,6 +19,7 @@ def third_party(b):
                 "email": {"id": f"{user}@example.com", "isVerified": True}}
     stem, path = os.urandom(4).hex(), "/recipe/signinup"
     b.app.post(path, account("known")).ok()
+    b.analyze()
     b.row("thirdparty signinup, new user",
           [post(path, account(f"{stem}-{i}")) for i in range(200000)],
           lambda: b.app.post(path, account(stem)))
@@ -35,6 +36,7 @@ def passwordless(b):
         return {"preAuthSessionId": told["preAuthSessionId"], "linkCode": told["linkCode"]}
     with ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(code, range(CODES)))
+    b.analyze()
     b.row("passwordless code", [post(path, {"email": f"{stem}-x{i}@example.com"})
                                 for i in range(200000)], lambda: b.app.post(path, {"email": stem}))
     b.row("passwordless consume, new user", [post(path + "/consume", c) for c in codes[1:]],

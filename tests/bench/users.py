@@ -54,6 +54,12 @@ def fill_postgresql(uri, app, n):
                     copy.write_row(row[k])
         cur.executemany(COUNTER.format("%s"), list(counters(app, n)))
         db.commit()
+    analyze_postgresql(uri)
+
+
+def analyze_postgresql(uri):
+    """What its autovacuum does within a minute, and without which it takes whichever index."""
+    import psycopg
     with psycopg.connect(uri, autocommit=True) as db:
         db.execute("VACUUM ANALYZE")
 
