@@ -5,6 +5,7 @@ Nothing here depends on the storage, so it runs on SQLite only."""
 
 import os
 import random
+import re
 import select
 import signal
 import socket
@@ -378,13 +379,17 @@ def test_permits_and_locks_do_not_wait_for_each_other(core):
 
 # ---- the end
 
+def hashing(core):
+    return re.search(r"^supertokens_hash_running\{.*\} 1$", core.get("/metrics").text, re.M)
+
+
 def test_running_requests_end_before_the_server():
     with Core(bcrypt_log_rounds=14, request_timeout=60) as core, Wire(core) as idle:
         idle.send(HELLO).reply()
         body = '{"email":"a@example.com","password":"secret123"}'
         with Wire(core) as busy:
             busy.send(post("/recipe/signup", body))
-            time.sleep(0.2)
+            wait_for(lambda: hashing(core), 10, "the password is being hashed")
             core.signal(signal.SIGTERM)
             wait_for(lambda: refused(core), 5, "new connections are refused")
             assert select.select([busy.s], [], [], 0)[0] == []
@@ -399,7 +404,7 @@ def test_a_pause_while_ending_cuts_nothing_short():
     """As a debugger or a paused container does: it interrupts whoever waits for signals."""
     with Core(bcrypt_log_rounds=13, request_timeout=60) as core, Wire(core) as busy:
         busy.send(post("/recipe/signup", '{"email":"a@example.com","password":"secret123"}'))
-        time.sleep(0.2)
+        wait_for(lambda: hashing(core), 10, "the password is being hashed")
         core.signal(signal.SIGTERM)
         wait_for(lambda: refused(core), 5, "new connections are refused")
         core.signal(signal.SIGSTOP)
@@ -435,7 +440,7 @@ def test_an_idle_server_ends_at_once():
 def test_ends_under_load():
     """No reply is cut short, whatever the moment."""
     for _ in range(3):
-        core, broken, stop = Core().start(), [], threading.Event()
+        core, broken, stop, served = Core().start(), [], threading.Event(), []
 
         def load():
             while not stop.is_set():
@@ -445,6 +450,7 @@ def test_ends_under_load():
                             w.send(HELLO)
                             if w.reply()[2] != "Hello\n":
                                 broken.append("body")
+                            served.append(1)
                 except EOFError as e:
                     if e.args[0]:
                         broken.append(e.args[0])
@@ -454,7 +460,7 @@ def test_ends_under_load():
         threads = [threading.Thread(target=load) for _ in range(8)]
         for t in threads:
             t.start()
-        time.sleep(0.3)
+        wait_for(lambda: len(served) > 500, 30, "requests are served")
         code = core.stop()
         stop.set()
         for t in threads:
