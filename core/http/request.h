@@ -20,7 +20,8 @@ struct http_header {
 };
 
 /* How the body can turn out. */
-enum body_status { BODY_OK, BODY_TOO_BIG, BODY_BROKEN };
+/* BODY_CUT: the server stops and reads no further; nobody is to blame. */
+enum body_status { BODY_OK, BODY_TOO_BIG, BODY_BROKEN, BODY_CUT };
 
 struct request {
     const char *method;

@@ -166,6 +166,10 @@ static int read_body(struct exchange *x)
     case BODY_BROKEN:
         x->close = true;
         return ctx_fail(c, FAIL_BAD_REQUEST, "The body is incomplete or malformed");
+    case BODY_CUT:
+        x->close = true;
+        return ctx_fail(c, FAIL_UNAVAILABLE,
+                        "http: the server stops and did not read the request. Try again");
     }
     x->api.body = reply_body_parse(c->arena, text);
     return x->api.body ? RC_OK : ctx_fail(c, FAIL_BAD_REQUEST, "Invalid Json Input");

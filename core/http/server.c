@@ -186,7 +186,7 @@ static enum body_status read_body(const struct request *req, struct arena *a, st
     enum body_status status =
         length >= 0 ? read_known(conn, a, (size_t)length, body) : read_chunks(conn, a, body);
     watch_end(watch);
-    return status;
+    return status == BODY_BROKEN && atomic_load(&server_of(conn)->stopping) ? BODY_CUT : status;
 }
 
 /* Reads on for a while after an early reply: closing at once would make the

@@ -400,6 +400,20 @@ def test_running_requests_end_before_the_server():
         assert core.proc.wait(10) == 0
 
 
+def test_a_body_that_comes_too_late():
+    """The server is told to end between the head and the body: not the client's mistake."""
+    head = post("/recipe/signup", '{"email":"a@example.com","password":"secret123"}')[:-20]
+    with Core() as core, Wire(core) as late:
+        late.send(head)
+        wait_for(lambda: re.search(r"^supertokens_http_requests_in_progress 2$",
+                                   core.get("/metrics").text, re.M), 10, "the head is read")
+        core.signal(signal.SIGTERM)
+        status, headers, text = late.reply()
+        assert (status, headers["connection"]) == (503, "close")
+        assert "the server stops and did not read the request. Try again" in text
+        assert core.proc.wait(10) == 0
+
+
 def test_a_pause_while_ending_cuts_nothing_short():
     """As a debugger or a paused container does: it interrupts whoever waits for signals."""
     with Core(bcrypt_log_rounds=13, request_timeout=60) as core, Wire(core) as busy:

@@ -462,6 +462,10 @@ static void bodies(void **state)
     body_status = BODY_BROKEN;
     check("POST", "/recipe/signin", 400, "The body is incomplete or malformed");
     assert_true(x.close);
+    body_status = BODY_CUT;
+    check("POST", "/recipe/signin", 503,
+          "http: the server stops and did not read the request. Try again");
+    assert_true(x.close);
 }
 
 static void failures(void **state)
