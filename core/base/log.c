@@ -200,6 +200,15 @@ static void send_line(int fd, const char *line, size_t n)
     }
 }
 
+/* Plugins begin their messages with their own name, for replies and errors. */
+static struct str without_component(const char *component, struct str text)
+{
+    size_t n = strlen(component);
+    if (text.len > n + 2 && memcmp(text.p, component, n) == 0 && memcmp(text.p + n, ": ", 2) == 0)
+        return str_sub(text, n + 2, text.len);
+    return text;
+}
+
 void log_text(enum log_level level, const char *component, struct str text)
 {
     char line[MAX_LINE];
@@ -213,7 +222,7 @@ void log_text(enum log_level level, const char *component, struct str text)
     size_t shown = n;
     n = put(line, n, component);
     n = put(line, n, ": ");
-    n = put_end(line, put_escaped(line, n, text));
+    n = put_end(line, put_escaped(line, n, without_component(component, text)));
     int saved = errno;
     send_line(sink->fd, line, n);
     if (sink->path[0] && level != LOG_DEBUG && __atomic_load_n(&state.echo, __ATOMIC_RELAXED))

@@ -112,6 +112,23 @@ static void one_line_whatever_it_holds(void **state)
     assert_matches(content(info), "x: a\\\\nb\\\\tc\\\\x1b\\[31m\\\\x00z\\\\x7f\xc3\xa9\n$");
 }
 
+static void component_is_said_once(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"sqlite: the disk is full", "INFO  sqlite: the disk is full\n$"},
+        {"sqlite: ", "INFO  sqlite: sqlite: \n$"},
+        {"sqlite:x", "INFO  sqlite: sqlite:x\n$"},
+        {"sqlite", "INFO  sqlite: sqlite\n$"},
+        {"mysql: gone", "INFO  sqlite: mysql: gone\n$"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        start(LOG_INFO);
+        log_info("sqlite", "%s", rows[i][0]);
+        assert_matches(content(info), rows[i][1]);
+    }
+}
+
 static void long_lines_end_in_dots(void **state)
 {
     (void)state;
@@ -194,6 +211,7 @@ int main(void)
         cmocka_unit_test(form_and_files),
         cmocka_unit_test(levels),
         cmocka_unit_test(one_line_whatever_it_holds),
+        cmocka_unit_test(component_is_said_once),
         cmocka_unit_test(long_lines_end_in_dots),
         cmocka_unit_test(reopening),
         cmocka_unit_test(what_cannot_be_opened),
