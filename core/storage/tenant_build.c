@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
 #include "config/settings.h"
@@ -109,6 +110,9 @@ int lazy_open(struct ctx *c, struct registry *r, struct lazy_storage *conn, stru
         else
             rc = ctx_fail(c, status == STK_E_CONFIG ? FAIL_BAD_REQUEST : FAIL_UNAVAILABLE,
                           "The tenant's database cannot be used: %.*s", STR_ARG(error));
+        if (rc != RC_OK && !conn->said)
+            log_warn("tenants", "a tenant's database cannot be used: %.*s", STR_ARG(error));
+        conn->said = rc != RC_OK;
     }
     pthread_mutex_unlock(&conn->lock);
     return rc;

@@ -17,6 +17,7 @@ struct lazy_storage {
     stk_kv *kv; /* owned; NULL: the base storage */
     size_t nkv;
     _Atomic(struct storage *) storage; /* a reference, once opened */
+    bool said;                         /* that it cannot be opened is in the log */
 };
 
 /* The keys of an app: kept while its configuration changes, gone with the last

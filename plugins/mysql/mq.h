@@ -27,7 +27,8 @@ struct stk_db {
     struct stk_sql *sql;
     struct stk_pool *pool;
     uint32_t flags;         /* STK_OPEN_* */
-    atomic_bool down;       /* the last attempt to connect failed */
+    atomic_bool up;         /* the last attempt to connect succeeded */
+    atomic_bool was_up;     /* one did */
     atomic_bool plain;      /* TLS was preferred, but the server has none */
     atomic_uint first_host; /* index of the host that was good last */
     char server[96];        /* every host, for messages without a connection */

@@ -233,9 +233,10 @@ stk_status mq_connect(struct stk_db *db, uint64_t deadline_us, struct mq_conn **
         err = &own;
     stk_status st = try_hosts(db, deadline_us, out, err);
     if (st != STK_OK) {
-        if (!atomic_exchange(&db->down, true))
+        /* Before the first connection it is told by whoever opens the database. */
+        if (atomic_exchange(&db->up, false))
             stk_logf(mq_core, STK_LOG_WARN, MQ_NAME, "%s", err->msg);
-    } else if (atomic_exchange(&db->down, false)) {
+    } else if (!atomic_exchange(&db->up, true) && atomic_exchange(&db->was_up, true)) {
         stk_logf(mq_core, STK_LOG_INFO, MQ_NAME, MQ_NAME ": connected to %s again", (*out)->server);
     }
     return st;

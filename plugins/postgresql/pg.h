@@ -53,7 +53,8 @@ struct stk_db {
     uint32_t nbits;         /* of pg_conn.prepared */
     uint32_t flags;         /* STK_OPEN_* */
     atomic_bool use_prepared;
-    atomic_bool down;        /* the last attempt to connect failed */
+    atomic_bool up;          /* the last attempt to connect succeeded */
+    atomic_bool was_up;      /* one did */
     atomic_uint first_host;  /* index of the host that was good last */
     char server[96];         /* every host, for messages without a connection */
     struct stk_jobs cancels; /* deliver cancel requests */

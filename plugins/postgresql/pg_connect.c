@@ -263,9 +263,10 @@ static void tell_state(struct stk_db *db, stk_status st, const struct pg_conn *c
                        const stk_err *err)
 {
     if (st != STK_OK) {
-        if (!atomic_exchange(&db->down, true))
+        /* Before the first connection it is told by whoever opens the database. */
+        if (atomic_exchange(&db->up, false))
             stk_logf(pg_core, STK_LOG_WARN, PG_NAME, "%s", err->msg);
-    } else if (atomic_exchange(&db->down, false)) {
+    } else if (!atomic_exchange(&db->up, true) && atomic_exchange(&db->was_up, true)) {
         stk_logf(pg_core, STK_LOG_INFO, PG_NAME, PG_NAME ": connected to %s again", conn->server);
     }
 }
