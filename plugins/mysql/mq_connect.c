@@ -6,8 +6,12 @@
  * keep in step on the connections behind them. */
 #include "mq.h"
 
+#include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* READ COMMITTED: a row that another transaction made must be seen by the next
  * statement.  The strict mode turns silent truncation into errors. */
@@ -73,6 +77,60 @@ MYSQL *mq_connect_bare(const struct mq_conf *conf, const struct mq_host *host, b
     return my;
 }
 
+/* ------------------------------------------------------ why there is no way */
+
+static int connect_address(const struct addrinfo *to, uint64_t limit_us)
+{
+    int fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    int error = connect(fd, to->ai_addr, to->ai_addrlen) == 0 ? 0 : errno;
+    if (error == EINPROGRESS) {
+        struct pollfd p = {fd, POLLOUT, 0};
+        uint64_t now = mq_now();
+        socklen_t len = sizeof error;
+        if (poll(&p, 1, limit_us > now ? (int)((limit_us - now) / 1000) : 0) != 1)
+            error = ETIMEDOUT;
+        else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+            error = errno;
+    }
+    close(fd);
+    return error;
+}
+
+static int connect_error(const struct mq_host *host, uint64_t limit_us)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+    char port[8];
+    snprintf(port, sizeof port, "%u", host->port);
+    if (getaddrinfo(host->host, port, &hints, &list) != 0)
+        return 0;
+    int error = 0;
+    for (const struct addrinfo *a = list; a; a = a->ai_next) {
+        error = connect_address(a, limit_us);
+        if (error == 0)
+            break;
+    }
+    freeaddrinfo(list);
+    return error;
+}
+
+/* Puts the system's words in place of its number.  MariaDB's library tells how the
+ * attempt began (EINPROGRESS) and not how it ended, so that is tried once more. */
+static void say_reason(const struct mq_host *host, uint64_t limit_us, struct mq_failure *f)
+{
+    const char *number = strrchr(f->message, '(');
+    if ((f->code != 2002 && f->code != 2003) || !number)
+        return;
+    long error = strtol(number + 1, NULL, 10);
+    if (error == EINPROGRESS && host->host[0] != '/')
+        error = connect_error(host, limit_us);
+    const char *words = error > 0 && error != EINPROGRESS ? strerrordesc_np((int)error) : NULL;
+    if (words)
+        snprintf(f->message, sizeof f->message, "%s", words);
+}
+
 /* --------------------------------------------------------------- one attempt */
 
 static stk_status open_host(struct stk_db *db, const struct mq_host *host, uint64_t deadline_us,
@@ -108,6 +166,8 @@ static stk_status open_host(struct stk_db *db, const struct mq_host *host, uint6
         bool late = mq_expired();
         mysql_close(my);
         mq_limit_end();
+        if (!late)
+            say_reason(host, limit_us, &f);
         if (f.code == 2026 && !plain && conf->tls == MQ_TLS_PREFERRED && !late) {
             plain = true; /* known from now on, so that it is asked once */
             atomic_store(&db->plain, true);

@@ -220,11 +220,14 @@ static stk_status refused(const struct mq_place *at, const struct mq_failure *f,
                                    "mysql_connection_uri or mysql_password, from which hosts the "
                                    "user may come, and whether TLS is required (useSSL=true)",
                            at->server, at->user, f->message);
-    case 1044:
-        return stk_err_set(err, STK_E_DENIED,
-                           MQ_NAME ": user \"%s\" may not use database \"%s\" on %s. Grant it: "
-                                   "GRANT ALL PRIVILEGES ON `%s`.* TO '%s'@'%%';",
-                           at->user, at->database, at->server, at->database, at->user);
+    case 1044: /* in whose eyes there is no such database as well */
+        return stk_err_set(
+            err, STK_E_DENIED,
+            MQ_NAME ": user \"%s\" may not use database \"%s\" on %s, or there is "
+                    "none. Run: CREATE DATABASE IF NOT EXISTS `%s` CHARACTER SET utf8mb4 "
+                    "COLLATE utf8mb4_unicode_ci; GRANT ALL PRIVILEGES ON `%s`.* TO "
+                    "'%s'@'%%';",
+            at->user, at->database, at->server, at->database, at->database, at->user);
     case 1130:
         return stk_err_set(err, STK_E_DENIED,
                            MQ_NAME ": %s lets nobody in from this machine: %s. Create the user "
