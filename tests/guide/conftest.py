@@ -3,13 +3,39 @@
 failover, TLS, privileges, backup and restore, tuning."""
 
 import os
+import re
 import subprocess
 import tempfile
 import uuid
 
 import pytest
 
-from core_fixtures import mariadb, mongo, pg  # noqa: F401
+from core import SRC
+from core_fixtures import mariadb, mongo, mysql8, pg  # noqa: F401
+
+with open(os.path.join(SRC, "docs", "database-setup.md"), encoding="utf-8") as page:
+    TABLE = re.findall(r"^\| `([^|]*?)`[^|]*\|", page.read().split("## Errors")[1], re.M)
+
+
+def documented(text, row):
+    """One line, which the page of the errors has as this row."""
+    assert row in TABLE, row
+    words = [re.escape(part) for part in row.split("...")]
+    assert re.search(".{1,60}".join(words), text), text
+    assert "\n" not in text.strip()
+
+
+USER, USER_PASSWORD = "supertokens_user", "your_secure_password"
+
+
+def by_the_book(pg, name):
+    """The guide's database, user and grants; the user is made once a server."""
+    pg.psql(f"CREATE DATABASE {name}")
+    if pg.psql(f"SELECT 1 FROM pg_roles WHERE rolname = '{USER}'") != "1":
+        pg.psql(f"CREATE USER {USER} WITH PASSWORD '{USER_PASSWORD}'")
+    pg.psql(f"GRANT ALL PRIVILEGES ON DATABASE {name} TO {USER}")
+    pg.psql(f"GRANT ALL ON SCHEMA public TO {USER}", name)
+    return pg.uri(name, USER, USER_PASSWORD)
 
 
 @pytest.fixture

@@ -9,13 +9,11 @@ import subprocess
 
 import pytest
 
+from conftest import USER, USER_PASSWORD, by_the_book
 from core import Core
 from history import PASSWORD, History
 from mysql_servers import MariaDBServer
 from servers import MongoServer, PostgresServer, ServerError, child_env, mongod_of_tests, wait_for
-
-USER, USER_PASSWORD = "supertokens_user", "your_secure_password"
-
 
 def run(argv, env=None, stdin=None, stdout=None):
     r = subprocess.run(argv, stdin=stdin or subprocess.DEVNULL, stdout=stdout or subprocess.PIPE,
@@ -46,16 +44,6 @@ def sign_in_all(core, known):
 
 
 # ------------------------------------------------------------------ PostgreSQL
-
-def by_the_book(pg, name):
-    """The guide's database, user and grants; the user is made once a server."""
-    pg.psql(f"CREATE DATABASE {name}")
-    if pg.psql(f"SELECT 1 FROM pg_roles WHERE rolname = '{USER}'") != "1":
-        pg.psql(f"CREATE USER {USER} WITH PASSWORD '{USER_PASSWORD}'")
-    pg.psql(f"GRANT ALL PRIVILEGES ON DATABASE {name} TO {USER}")
-    pg.psql(f"GRANT ALL ON SCHEMA public TO {USER}", name)
-    return pg.uri(name, USER, USER_PASSWORD)
-
 
 def test_pg_dump_and_psql(pg, name, tmp_path):
     backup = tmp_path / "backup.sql"
@@ -106,10 +94,49 @@ def test_point_in_time_recovery(tmp_path):
                 sign_in_all(core, known)
 
 
+def test_base_backup_as_archives(tmp_path):
+    """pg_basebackup -D FOLDER -F tar -z -P while serving, by a role that may replicate, which
+    the core's own may not; unpacked, it is a server."""
+    if not shutil.which("pg_basebackup"):
+        pytest.skip("no PostgreSQL on this machine")
+    folder = tmp_path / "base"
+    with PostgresServer() as pg, PostgresServer() as copy:
+        uri = by_the_book(pg, "supertokens")
+        pg.psql("CREATE ROLE backup LOGIN REPLICATION PASSWORD 'b'")
+
+        def base_backup(user, password):
+            return subprocess.run(
+                ["pg_basebackup", "-D", folder, "-F", "tar", "-z", "-P", "-h", "localhost", "-p",
+                 str(pg.port), "-U", user, "-c", "fast"], env=child_env(PGPASSWORD=password),
+                capture_output=True, text=True, check=False, timeout=120)
+        assert "replication role" in base_backup(USER, USER_PASSWORD).stderr
+        with Core(uri=uri) as core:
+            done = []
+            known = back_up_under_load(core, lambda: done.append(base_backup("backup", "b")))
+        assert done[0].returncode == 0 and "100%" in done[0].stderr, done[0].stderr
+        pg.stop()
+        copy.stop()
+        own = ("postgresql.conf", "pg_hba.conf")
+        kept = {name: open(os.path.join(copy.data, name), encoding="utf-8").read() for name in own}
+        shutil.rmtree(copy.data)
+        for archive, to in (("base.tar.gz", copy.data), ("pg_wal.tar.gz", copy.data + "/pg_wal")):
+            os.makedirs(to, exist_ok=True)
+            run(["tar", "-xzf", folder / archive, "-C", to])
+        for name, text in kept.items():
+            copy.write(os.path.join("data", name), text)
+        if copy.user:
+            run(["chown", "-R", copy.user.pw_name, copy.data])
+        os.chmod(copy.data, 0o700)
+        copy.start()
+        with Core(uri=copy.uri("supertokens", USER, USER_PASSWORD)) as core:
+            sign_in_all(core, known)
+
+
 # ----------------------------------------------------------------- MySQL
 
-def test_mysqldump_and_mysql(mariadb, name, tmp_path):
-    """By a user who has no PROCESS privilege."""
+@pytest.mark.parametrize("option", [None, "--single-transaction"])
+def test_mysqldump_and_mysql(mariadb, name, tmp_path, option):
+    """By a user who has no PROCESS privilege; without the option it locks the tables."""
     backup = tmp_path / "backup.sql"
     dumper = shutil.which("mariadb-dump") or shutil.which("mysqldump")
     client = shutil.which("mariadb") or shutil.which("mysql")
@@ -119,7 +146,7 @@ def test_mysqldump_and_mysql(mariadb, name, tmp_path):
 
     def dump():
         with open(backup, "wb") as f:
-            run([dumper, *where, "--single-transaction", name], env, stdout=f)
+            run([dumper, *where, *([option] if option else []), name], env, stdout=f)
     with Core(uri=mariadb.create_database(name)) as core:
         known = back_up_under_load(core, dump)
     restored = mariadb.create_database(name + "_r")

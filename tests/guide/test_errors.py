@@ -4,7 +4,6 @@ says what failed, on what, why and what to do, in the reply with 503 where a req
 and the core goes on by itself once the cause is gone."""
 
 import os
-import re
 import shutil
 import sqlite3
 import struct
@@ -15,8 +14,8 @@ import uuid
 
 import pytest
 
-from conftest import Balloon
-from core import SRC, Core
+from conftest import Balloon, documented
+from core import Core
 from mysql_servers import MariaDBServer
 from proxy import TcpProxy
 from servers import PostgresServer, ServerError, unprivileged_user, wait_for
@@ -25,18 +24,6 @@ from together import at_once
 SIGN_UP = {"email": "a@example.com", "password": "secret123"}
 SESSION = {"userId": "u", "userDataInJWT": {}, "userDataInDatabase": {}, "enableAntiCsrf": False,
            "useDynamicSigningKey": True}
-
-with open(os.path.join(SRC, "docs", "database-setup.md"), encoding="utf-8") as page:
-    TABLE = re.findall(r"^\| `([^|]*?)`[^|]*\|", page.read().split("## Errors")[1], re.M)
-
-
-def documented(text, row):
-    """One line, which the page of the errors has as this row."""
-    assert row in TABLE, row
-    words = [re.escape(part) for part in row.split("...")]
-    assert re.search(".{1,60}".join(words), text), text
-    assert "\n" not in text.strip()
-
 
 def sign_up(app, n=0):
     return app.post("/recipe/signup", {"email": f"user{n}@example.com", "password": "secret123"})

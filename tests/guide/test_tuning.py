@@ -49,6 +49,17 @@ def test_postgresql():
                                "'supertokens' AND application_name = 'supertokens'")) >= 1
 
 
+def test_mysql_8(mysql8, name):
+    """Which knows one of them as read-only: it is for the server's file there."""
+    for key, value in MYSQL.items():
+        if key == "innodb_log_file_size":
+            with pytest.raises(ServerError, match="read only variable"):
+                mysql8.sql(f"SET GLOBAL {key} = {value}")
+        else:
+            mysql8.sql(f"SET GLOBAL {key} = {value}")
+    serve(mysql8.create_database(name))
+
+
 def test_mysql():
     try:
         db = MariaDBServer(conf={"log_output": "TABLE", "slow_query_log": 1, "long_query_time": 0})

@@ -86,6 +86,28 @@ def test_other_spellings(plugin, uri, same):
     assert identity(plugin, connection_uri=uri)[0] == identity(plugin, connection_uri=same)[0]
 
 
+NOWHERE = {"postgresql": "the local socket", "mysql": "localhost:{port}"}
+
+
+@pytest.mark.parametrize("plugin", ["postgresql", "mysql"])
+@pytest.mark.parametrize("form, place", [
+    ("", "{nowhere}/supertokens"),
+    ("/", "{nowhere}/supertokens"),
+    ("/db", "{nowhere}/db"),
+    ("user@/db?{tls}", "{nowhere}/db"),
+    ("host", "host:{port}/supertokens"),
+    ("host:7", "host:7/supertokens"),
+    ("user@host/db", "host:{port}/db"),
+    ("localhost:7/db", "localhost:7/db"),
+])
+def test_every_part_may_be_left_out(plugin, form, place):
+    """scheme://[user[:password]@][host][:port][/database][?param=value]"""
+    uri = f"{plugin}://{form.format(tls=TLS[plugin])}"
+    data, _ = identity(plugin, connection_uri=uri, user="someone")
+    place = place.replace("{nowhere}", NOWHERE[plugin])
+    assert data.split("#")[0] == f"{plugin}://{place.format(port=PORTS[plugin])}"
+
+
 # ------------------------------------------------------------ strong passwords
 
 def yaml_double(text):

@@ -19,7 +19,7 @@ import time
 
 
 class TcpProxy:
-    def __init__(self, port, host="127.0.0.1", delay=0.0):
+    def __init__(self, port, host="127.0.0.1", delay=0.0, at=("127.0.0.1", 0)):
         self.target = (host, port)
         self.delay = delay
         self.on_client = None
@@ -29,7 +29,8 @@ class TcpProxy:
         self.flights = 0  # times the direction turned towards the server
         self.refused = 0  # connections while not accepting
         self.released = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in at[0] else socket.AF_INET
+        self.listener = socket.create_server(at, family=family)
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self._accept, daemon=True)
 
