@@ -87,6 +87,8 @@ class _Server(Process):
             "skip-name-resolve": "ON", "max_connections": 200, "innodb_buffer_pool_size": "64M",
             "innodb_flush_log_at_trx_commit": 2, "innodb_doublewrite": 0, "performance_schema": "OFF",
             "innodb_use_native_aio": 0, "skip-log-bin": None,
+            # not /tmp, for one that starts deletes there what it takes for its own leftovers
+            "tmpdir": self.home,
         }
 
     def write_conf(self):
