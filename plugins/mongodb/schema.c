@@ -160,10 +160,7 @@ stk_status mg_verify(struct stk_db *db, stk_err *err)
     struct stk_sql_real *real = stk_sql_real_new();
     rc = real ? read_real(&op, db->sql, real) : stk_err_nomem(err);
     if (!rc)
-        rc = stk_sql_verify(db->sql, real,
-                            "Run: supertokens migrate. If its history says that all is applied, "
-                            "restore what was dropped from migration_scripts/mongodb.",
-                            err);
+        rc = stk_sql_verify(db->sql, real, STK_SQL_REMEDY(MG_NAME), err);
     stk_sql_real_free(real);
     mg_conn_put(c);
     return rc;

@@ -253,7 +253,7 @@ static stk_status refused(const struct mq_place *at, const struct mq_failure *f,
     case 3159:
     case 4053: /* MariaDB, require_secure_transport */
         return stk_err_set(err, STK_E_DENIED,
-                           MQ_NAME ": %s takes TLS connections only. Add useSSL=true to "
+                           MQ_NAME ": %s takes connections with TLS only. Add useSSL=true to "
                                    "mysql_connection_uri",
                            at->server);
     case 1251:

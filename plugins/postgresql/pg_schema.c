@@ -319,7 +319,7 @@ stk_status pg_verify(stk_db *db, stk_err *err)
         job_end(&job, st);
     }
     if (st == STK_OK)
-        st = stk_sql_verify(db->sql, real, "Run: supertokens migrate", err);
+        st = stk_sql_verify(db->sql, real, STK_SQL_REMEDY(PG_NAME), err);
     if (st == STK_OK)
         stk_sql_warn_of_java_core(real, pg_core, PG_NAME, db->conf->database);
     stk_sql_real_free(real);

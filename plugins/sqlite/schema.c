@@ -232,10 +232,7 @@ stk_status sqlite_verify(struct stk_db *db, stk_err *err)
     struct stk_sql_real *real = stk_sql_real_new();
     rc = real ? read_real(c, real, err) : stk_err_nomem(err);
     if (!rc)
-        rc = stk_sql_verify(db->sql, real,
-                            "Run: supertokens migrate. If its history says that all is applied, "
-                            "restore what was dropped from migration_scripts/sqlite.",
-                            err);
+        rc = stk_sql_verify(db->sql, real, STK_SQL_REMEDY("sqlite"), err);
     if (!rc)
         rc = check_statements(c, err);
     stk_sql_real_free(real);

@@ -210,6 +210,12 @@ bool stk_sql_real_key(struct stk_sql_real *real, const char *table, int kind, co
  * sentence of the message. */
 stk_status stk_sql_verify(const struct stk_sql *sql, struct stk_sql_real *real, const char *remedy,
                           stk_err *err);
+/* A remedy, for the scripts of migration_scripts/NAME: pending, or applied and then somebody
+ * dropped what they made. */
+#define STK_SQL_REMEDY(name)                                                                       \
+    "Run: supertokens migrate. Where it says the same, something was dropped: the scripts of "     \
+    "migration_scripts/" name ", run by hand, make missing tables; add a column or key as they "   \
+    "have it, or restore a backup"
 
 /* Tables that only the Java core makes (others of its names, such as "apps", are
  * anybody's): as an SQL list for a driver's catalogue query, which tells of them

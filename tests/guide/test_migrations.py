@@ -12,7 +12,7 @@ import uuid
 
 import pytest
 
-from conftest import Balloon
+from conftest import Balloon, documented
 from core import Core, scripts
 from mysql_servers import MariaDBServer
 from proxy import TcpProxy
@@ -281,3 +281,45 @@ def test_older_core_on_a_newer_schema(dbs):
     r = dbs.command(at, "start", startup_timeout=0)
     assert r.returncode == 1
     assert f"needs a core that knows version {newest + 1}, this one knows {newest}" in r.stderr
+
+
+# ------------------------------------------------------------- what somebody changed
+
+def mark_as_edited(at, sha256):
+    """Another hash than that of the second script, in its record; the one that was there."""
+    if at.kind == "mongodb":
+        before = at._mongo()["st_schema_version"].find_one_and_update(
+            {"_id": 2}, {"$set": {"sha256": sha256}})
+        return before["sha256"]
+    ((before,),) = at.run("SELECT sha256 FROM st_schema_version WHERE version = 2")
+    before = before.decode() if isinstance(before, bytes) else before
+    at.run(f"UPDATE st_schema_version SET sha256 = '{sha256}' WHERE version = 2")
+    return before
+
+
+def test_edited_scripts_and_dropped_tables(dbs):
+    """Both are refused with what and why; the remedies of the messages mend."""
+    at = dbs.new()
+    dbs.migrate(at)
+
+    def refused(row):
+        r = dbs.command(at, "start", startup_timeout=0)
+        assert r.returncode == 1
+        documented(r.stderr.rstrip().splitlines()[-1], row)
+        return r.stderr.rstrip().splitlines()[-1]
+    before = mark_as_edited(at, "0" * 64)
+    assert scripts(dbs.kind)[1] in refused("was changed after it was applied")
+    mark_as_edited(at, before)
+    if dbs.kind == "mongodb":
+        at._mongo()["st_user_metadata"].drop()
+    else:
+        at.run("DROP TABLE st_user_metadata")
+    told = refused("the schema lacks")
+    assert "table st_user_metadata. " in told
+    # its history says that all is there
+    assert dbs.command(at, "migrate").stderr.rstrip().splitlines()[-1] == told
+    assert f"migration_scripts/{dbs.kind}, run by hand" in told
+    for script in scripts(dbs.kind):
+        at.by_hand(script)
+    with dbs.core(at) as core:
+        serves_it(core, fill(core))
