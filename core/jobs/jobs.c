@@ -111,8 +111,10 @@ static void run_job(struct run *r)
     if (rc == RC_OK)
         return;
     count_one(&r->jobs->stats[r->job - jobs_list].failures);
-    log_warn("jobs", "%s stopped on %s, it is tried again later: %.*s", r->job->name,
-             storage_name(r->pub.storage), STR_ARG(c->fail_text));
+    /* That a database is away is a warning of the storage's, once and not for every job. */
+    log_write(c->fail == FAIL_UNAVAILABLE ? LOG_INFO : LOG_WARN, "jobs",
+              "%s stopped on %s, it is tried again later: %.*s", r->job->name,
+              storage_name(r->pub.storage), STR_ARG(c->fail_text));
 }
 
 /* One job in every storage. */

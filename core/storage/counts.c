@@ -96,7 +96,8 @@ void storage_count(struct ctx *c, struct storage *s, const struct batch *b, uint
 {
     struct storage_counts *n = s->owner->counts;
     histogram_add(&n->batches, us);
-    mind_slow(c, s, b, us);
+    if (rc != STK_E_UNAVAILABLE) /* which waited for a server and ran no query */
+        mind_slow(c, s, b, us);
     uint32_t calls = ran(b, rc, err);
     struct query_count *q = &n->transaction;
     for (uint32_t i = 0; i < calls; i++) {
