@@ -12,7 +12,8 @@ import pytest
 from conftest import USER, USER_PASSWORD, by_the_book, documented
 from core import Core
 from proxy import TcpProxy
-from servers import MongoServer, free_port, mongod_of_tests
+from mysql_servers import MariaDBServer
+from servers import MongoServer, PostgresServer, ServerError, free_port, mongod_of_tests, wait_for
 
 SIGN_UP = {"email": "a@example.com", "password": "secret123"}
 SECRET = "sEcReT-word"
@@ -135,3 +136,34 @@ def test_database_of_a_tenant(pg, name):
                 warnings[0], warnings
             proxy.accepting = True
             far.post("/recipe/signup", SIGN_UP).ok()
+
+
+@pytest.mark.parametrize("server", [PostgresServer, MariaDBServer, MongoServer])
+def test_outage_while_serving(server):
+    """What a database does that goes and comes back is a few lines of the log, whoever met it."""
+    try:
+        db = server()
+    except ServerError as e:
+        pytest.skip(str(e))
+    with db:
+        uri = db.create_database("supertokens")
+        kind = uri.split(":")[0]
+        with Core(uri=f"{uri}?{PATIENCE[kind]}", request_timeout=3) as core:
+            app = core.app()
+
+            def sign_up(n):
+                return app.post("/recipe/signup", dict(SIGN_UP, email=f"{n}@example.com"))
+            sign_up(0).ok()
+            db.kill()
+            replies = [sign_up(n) for n in range(1, 7)]
+            assert {r.status for r in replies} == {503}
+            documented(replies[-1].text, ROWS[kind, "refused"])
+            db.start()
+            wait_for(lambda: sign_up(9).status == 200, 30, "served again")
+            lines = [line for line in core.log_text().splitlines() if " WARN " in line]
+            assert 1 <= len([line for line in lines if f" WARN  {kind}: " in line]) <= 3, lines
+            assert len(lines) <= 4, lines
+            assert not any("slow: " in line or f"{kind}: {kind}: " in line for line in lines)
+            assert " ERROR " not in core.log_text()
+            if kind != "mongodb":
+                assert f"INFO  {kind}: connected to 127.0.0.1:{db.port} again" in core.log_text()
