@@ -22,7 +22,7 @@ struct core {
     struct http_server *http;          /* http/server.h */
     struct permits *permits;           /* base/permits.h: requests that run at once */
     struct stats *stats;               /* recipe/stats.h: requests per second */
-    bool test_mode;
+    bool test_mode, fast_jobs;         /* what the command line said */
     int64_t started_ms;
 };
 

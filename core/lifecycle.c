@@ -187,6 +187,7 @@ enum start_result core_start(struct config *config, const struct start_how *how,
     core->config = config;
     core->settings = config->settings;
     core->test_mode = config->args.test_mode;
+    core->fast_jobs = config->args.fast_jobs;
     core->started_ms = clock_ms();
     enum start_result rc = open_logs(config, a, error);
     if (rc == START_OK) {

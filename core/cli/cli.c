@@ -17,7 +17,7 @@ static const struct {
     int (*run)(struct cli *cli);
     const char *options; /* names it takes, between blanks; beside configuration keys */
 } commands[] = {
-    {"start", cmd_start, " foreground background test-mode "},
+    {"start", cmd_start, " foreground background test-mode fast-jobs "},
     {"stop", cmd_stop, " id "},
     {"list", cmd_list, " "},
     {"config", cmd_config, " test-mode "},
@@ -166,6 +166,7 @@ static int parse(struct cli *cli, const char *takes, int argc, char **argv)
             return rc;
     }
     cli->args.test_mode = cli_flag(cli, "test-mode");
+    cli->args.fast_jobs = cli_flag(cli, "fast-jobs");
     return CLI_OK;
 }
 

@@ -39,13 +39,16 @@ static const struct {
     const char *command, *text;
 } details[] = {
     {"start", "Usage: supertokens start [--host=HOST] [--port=PORT] [--background] [--test-mode]\n"
+              "                         [--fast-jobs]\n"
               "\n"
               "Runs the core until SIGTERM or SIGINT; what runs then is finished first. SIGHUP\n"
               "opens the log files anew.\n"
               "\n"
               "  --background   leave the terminal once the core serves; exits 1 if it does not\n"
               "  --foreground   stay (the default)\n"
-              "  --test-mode    for tests of SDKs: intervals may be shorter than is sensible\n"
+              "  --test-mode    for tests of SDKs: intervals may be shorter than is sensible,\n"
+              "                 and what has expired is first deleted at once\n"
+              "  --fast-jobs    for tests of the core: an hour of background work is a second\n"
               "\n"
               "The words dev and production and the options --with-space, --no-in-mem-db,\n"
               "--javaagent and --jmx are accepted and mean nothing.\n"},

@@ -31,6 +31,7 @@ struct config_args {
     const struct config_arg *keys;
     size_t nkeys;
     bool test_mode;
+    bool fast_jobs; /* --fast-jobs */
 };
 
 enum config_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENV, SOURCE_ENV_FILE, SOURCE_ARG };

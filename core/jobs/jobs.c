@@ -19,8 +19,8 @@ enum {
     MAX_JOBS = 16,
     LEASE_MS = 60000,   /* how long a core that died holds others up */
     STEP_US = 30000000, /* deadline of one batch */
-    TEST_SCALE = 3600,  /* test mode: an hour is a second */
-    TEST_LEAST_MS = 1000,
+    FAST_SCALE = 3600,  /* fast jobs: an hour is a second */
+    FAST_LEAST_MS = 1000,
     LEAST_LOOK_US = 1000000,
     LOOKS = 4 /* how often in an interval a leased job is looked at */
 };
@@ -48,10 +48,10 @@ struct run {
 
 static int64_t interval_ms(const struct jobs *jobs, const struct job *job)
 {
-    if (!jobs->core->test_mode)
+    if (!jobs->core->fast_jobs)
         return job->interval_ms;
-    int64_t ms = job->interval_ms / TEST_SCALE;
-    return ms < TEST_LEAST_MS ? TEST_LEAST_MS : ms;
+    int64_t ms = job->interval_ms / FAST_SCALE;
+    return ms < FAST_LEAST_MS ? FAST_LEAST_MS : ms;
 }
 
 bool job_go_on(struct job_run *pub)

@@ -12,7 +12,9 @@
 struct jobs;
 
 /* Starts the thread; the first round is at once in test mode, else after each
- * job's interval.  In test mode intervals are seconds where they were hours. */
+ * job's interval.  Test mode leaves the intervals alone: suites of SDKs wait for
+ * the answer to what has expired, and need it to be there still.  With fast_jobs
+ * they are seconds where they were hours. */
 struct jobs *jobs_start(struct core *core);
 /* One job on this core, all storages together; never run yet: last_ms is 0. */
 struct job_stats {

@@ -6,7 +6,8 @@
         app.post("/recipe/signup", {"email": "a@b.c", "password": "secret12"}).ok()
 
 Each core has a home of its own in a temporary folder and a free loopback port, and runs
-in test mode, so every reply tells what it cost the database (`Reply.round_trips`).
+in test mode, so every reply tells what it cost the database (`Reply.round_trips`), with
+background work so often that tests can wait for it.
 """
 
 import http.client
@@ -149,7 +150,8 @@ class Client:
 class Core(Client):
     """A process of the core; kw are configuration keys."""
 
-    def __init__(self, uri=None, home=None, test_mode=True, env=None, args=(), **kw):
+    def __init__(self, uri=None, home=None, test_mode=True, env=None, args=(),
+                 fast_jobs=True, **kw):
         super().__init__(free_port())
         self.home = home or tempfile.mkdtemp(prefix="stk-core-")
         self.own_home = home is None
@@ -157,7 +159,8 @@ class Core(Client):
         self.proc, self.uri = None, uri
         self.settings = dict(CHEAP, plugin_dir=PLUGINS)
         self.settings.update({k: str(v) for k, v in kw.items()})
-        self.args = ["--test-mode"] * test_mode + list(args)
+        self.args = ["--test-mode"] * test_mode
+        self.args += ["--fast-jobs"] * (test_mode and fast_jobs) + list(args)
         self.env = dict(env or {})
         if uri:
             self.env[uri.split(":")[0].upper() + "_CONNECTION_URI"] = uri
