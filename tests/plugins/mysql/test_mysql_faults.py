@@ -9,7 +9,7 @@ import model as m
 import pytest
 from proxy import TcpProxy
 from servers import free_port, wait_for
-from stkabi import (EQ, IN, LOCK, RO, Catalog, StkError, Table, i64, in_thread, index, insert,
+from stkabi import (EQ, IN, LOCK, RO, Catalog, Table, i64, in_thread, index, insert,
                     primary, select, status_of, text)
 
 
