@@ -31,7 +31,6 @@ struct stk_db {
     atomic_bool was_up;     /* one did */
     atomic_bool plain;      /* TLS was preferred, but the server has none */
     atomic_uint first_host; /* index of the host that was good last */
-    char server[96];        /* every host, for messages without a connection */
     struct stk_jobs kills;  /* what the server still runs is ended by them */
 };
 
@@ -52,12 +51,12 @@ struct mq_stmt {
 struct mq_conn {
     MYSQL *my;
     struct stk_db *db;
-    const struct mq_host *host;
+    const struct stk_server_host *host;
     struct mq_stmt **stmts; /* [query * STK_SQL_SLOTS + slot], prepared on first use */
     uint64_t uses;          /* times taken from the pool */
     unsigned long id;       /* the server's number of this connection */
     size_t max_packet;
-    char server[96]; /* "db:3306" */
+    const char *server; /* "db:3306" */
     /* Reused for every statement. */
     MYSQL_BIND *in;
     int64_t *numbers;
@@ -116,7 +115,7 @@ void mq_tls_set_up(MYSQL *my, const struct mq_conf *conf, bool plain);
 /* One connection to the first host that will do. */
 stk_status mq_connect(struct stk_db *db, uint64_t deadline_us, struct mq_conn **out, stk_err *err);
 /* A bare one to this host, for mq_kill(); NULL: none. */
-MYSQL *mq_connect_bare(const struct mq_conf *conf, const struct mq_host *host, bool plain,
+MYSQL *mq_connect_bare(const struct mq_conf *conf, const struct stk_server_host *host, bool plain,
                        uint64_t deadline_us);
 void mq_disconnect(struct mq_conn *conn);
 /* False when the server has closed the socket or told something fatal. */

@@ -7,12 +7,10 @@
  * expects a protection. */
 #include "mq_conf.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include <stk_conf.h>
 #include <stk_sdk.h>
 
 #define URI_KEY "mysql_connection_uri"
@@ -22,7 +20,6 @@ struct loader {
     struct mq_conf *conf;
     int use, require, verify; /* useSSL, requireSSL, verifyServerCertificate; -1: not said */
     bool mode_set;            /* sslMode */
-    int64_t pool_size, min_idle, idle_ms; /* of the URI; -1: not said */
 };
 
 #define FAIL(l, ...) stk_err_set((l)->in.err, STK_E_CONFIG, MQ_NAME ": " __VA_ARGS__)
@@ -81,7 +78,7 @@ static stk_status set_millis(struct loader *l, const char *name, const char *val
     int64_t ms = 0;
     stk_status st = stk_conf_number(&l->in, name, value, 0, 3600000, &ms);
     if (st == STK_OK && ms)
-        l->conf->connect_us = (uint64_t)ms * 1000;
+        l->conf->server.connect_us = (uint64_t)ms * 1000;
     return st;
 }
 
@@ -141,24 +138,25 @@ static stk_status take_tls_param(struct loader *l, const char *name, const char 
 static stk_status take_param(void *ud, const char *name, const char *value)
 {
     struct loader *l = ud;
+    struct stk_server_conf *server = &l->conf->server;
     stk_status st = take_tls_param(l, name, value);
     if (st != STK_E_UNSUPPORTED)
         return st;
     if (strcasecmp(name, "maxPoolSize") == 0)
-        return stk_conf_number(&l->in, name, value, 1, 10000, &l->pool_size);
+        return stk_conf_number(&l->in, name, value, 1, 10000, &server->pool_size);
     if (strcasecmp(name, "minPoolSize") == 0)
-        return stk_conf_number(&l->in, name, value, 0, 10000, &l->min_idle);
+        return stk_conf_number(&l->in, name, value, 0, 10000, &server->min_idle);
     if (strcasecmp(name, "maxIdleTime") == 0) {
-        st = stk_conf_number(&l->in, name, value, 0, INT32_MAX / 1000, &l->idle_ms);
-        l->idle_ms *= 1000;
+        st = stk_conf_number(&l->in, name, value, 0, INT32_MAX / 1000, &server->idle_ms);
+        server->idle_ms *= 1000;
         return st;
     }
     if (strcasecmp(name, "connectTimeout") == 0)
         return set_millis(l, name, value);
     if (strcasecmp(name, "user") == 0)
-        return stk_conf_set(&l->in, &l->conf->user, value);
+        return stk_conf_set(&l->in, &server->user, value);
     if (strcasecmp(name, "password") == 0)
-        return stk_conf_set(&l->in, &l->conf->password, value);
+        return stk_conf_set(&l->in, &server->password, value);
     stk_logf(l->in.host, STK_LOG_DEBUG, MQ_NAME,
              MQ_NAME ": parameter \"%s\" of " URI_KEY " has no effect here", name);
     return STK_OK;
@@ -187,162 +185,17 @@ static stk_status settle_tls(struct loader *l)
     return st ? st : stk_conf_readable(&l->in, "clientSslKey", conf->key);
 }
 
-/* --------------------------------------------------------------------- hosts */
-
-static stk_status add_host(struct loader *l, const char *host, uint16_t port)
-{
-    struct mq_conf *conf = l->conf;
-    struct mq_host *h = realloc(conf->hosts, (conf->nhosts + 1) * sizeof *h);
-    if (!h)
-        return stk_err_nomem(l->in.err);
-    conf->hosts = h;
-    h += conf->nhosts++;
-    memset(h, 0, sizeof *h);
-    h->port = port;
-    return stk_conf_set(&l->in, &h->host, *host ? host : "localhost");
-}
-
-static stk_status key_port(struct loader *l, uint16_t *port)
-{
-    const char *text = stk_conf_get(&l->in, "mysql_port");
-    int64_t n = 3306;
-    stk_status st = text ? stk_conf_number(&l->in, "mysql_port", text, 1, 65535, &n) : STK_OK;
-    *port = (uint16_t)n;
-    return st;
-}
-
-/* mysql_host, which may list several. */
-static stk_status take_host_keys(struct loader *l)
-{
-    const char *hosts = stk_conf_get(&l->in, "mysql_host");
-    uint16_t port;
-    stk_status st = key_port(l, &port);
-    char *copy = strdup(hosts ? hosts : "localhost");
-    if (!copy)
-        return stk_err_nomem(l->in.err);
-    char *rest = copy;
-    for (char *h; st == STK_OK && (h = strsep(&rest, ", "));)
-        if (*h)
-            st = add_host(l, h, port);
-    free(copy);
-    return st;
-}
-
-static stk_status take_uri_hosts(struct loader *l, const struct stk_uri *uri)
-{
-    if (uri->nhosts == 0 ||
-        (uri->nhosts == 1 && uri->hosts[0].host[0] == '\0' && stk_conf_get(&l->in, "mysql_host")))
-        return take_host_keys(l);
-    uint16_t port;
-    stk_status st = key_port(l, &port);
-    for (size_t i = 0; i < uri->nhosts && st == STK_OK; i++)
-        st = add_host(l, uri->hosts[i].host, uri->hosts[i].port ? uri->hosts[i].port : port);
-    return st;
-}
-
 /* ------------------------------------------------------------------- loading */
 
-static void tell_overrides(const struct loader *l, const struct stk_uri *uri)
-{
-    char text[24] = "";
-    stk_conf_overridden(&l->in, "mysql_user", l->conf->user);
-    stk_conf_overridden(&l->in, "mysql_password", l->conf->password);
-    stk_conf_overridden(&l->in, "mysql_database_name", l->conf->database);
-    if (uri->nhosts && uri->hosts[0].host[0])
-        stk_conf_overridden(&l->in, "mysql_host", uri->hosts[0].host);
-    if (uri->nhosts && uri->hosts[0].port) {
-        snprintf(text, sizeof text, "%u", uri->hosts[0].port);
-        stk_conf_overridden(&l->in, "mysql_port", text);
-    }
-    if (l->pool_size >= 0) {
-        snprintf(text, sizeof text, "%" PRId64, l->pool_size);
-        stk_conf_overridden(&l->in, "mysql_connection_pool_size", text);
-    }
-}
-
-static stk_status take_uri(struct loader *l, const char *text)
-{
-    struct stk_uri *uri = NULL;
-    /* What a JDBC configuration holds. */
-    if (strncasecmp(text, "jdbc:", 5) == 0)
-        text += 5;
-    stk_status st = stk_uri_parse(text, URI_KEY, &uri, l->in.err);
-    if (st != STK_OK)
-        return st;
-    struct mq_conf *conf = l->conf;
-    if (strcmp(uri->scheme, "mysql") != 0 && strcmp(uri->scheme, "mariadb") != 0) {
-        st = FAIL(l, URI_KEY " begins with %s://. Write mysql://user:password@host:3306/name",
-                  uri->scheme);
-        goto out;
-    }
-    st = stk_conf_login(&l->in, uri, &conf->user, &conf->password, &conf->database);
-    if (st != STK_OK)
-        goto out;
-    for (size_t i = 0; i < uri->nparams; i++)
-        if ((st = take_param(l, uri->params[i].key, uri->params[i].value)) != STK_OK)
-            goto out;
-    st = take_uri_hosts(l, uri);
-    if (st == STK_OK)
-        tell_overrides(l, uri);
-out:
-    stk_uri_free(uri);
-    return st;
-}
-
-/* A number of the URI, else of the key, else the default. */
-static stk_status pick(struct loader *l, int64_t uri, const char *name, int64_t dflt, int64_t min,
-                       int64_t max, int64_t *out)
-{
-    const char *text = stk_conf_get(&l->in, name);
-    *out = uri >= 0 ? uri : dflt;
-    if (uri >= 0 || !text)
-        return STK_OK;
-    return stk_conf_number(&l->in, name, text, min, max, out);
-}
-
-static stk_status take_pool(struct loader *l)
-{
-    struct mq_conf *conf = l->conf;
-    int64_t size, idle, timeout;
-    stk_status st = pick(l, l->pool_size, "mysql_connection_pool_size", 10, 1, 10000, &size);
-    if (st == STK_OK)
-        st = pick(l, l->min_idle, "mysql_minimum_idle_connections", size, 0, size, &idle);
-    if (st == STK_OK)
-        st = pick(l, l->idle_ms, "mysql_idle_connection_timeout", 60000, 0, INT32_MAX, &timeout);
-    if (st != STK_OK)
-        return st;
-    conf->pool_size = (uint32_t)size;
-    conf->min_idle = (uint32_t)(idle < size ? idle : size);
-    conf->idle_us = (uint64_t)timeout * 1000;
-    return STK_OK;
-}
-
-/* What the URI left open comes from the keys, then from the defaults. */
-static stk_status take_keys(struct loader *l, bool uri)
-{
-    struct mq_conf *conf = l->conf;
-    stk_status st = STK_OK;
-    const char *user = stk_conf_get(&l->in, "mysql_user");
-    const char *password = stk_conf_get(&l->in, "mysql_password");
-    const char *database = stk_conf_get(&l->in, "mysql_database_name");
-    if (!conf->user && !user)
-        return stk_err_set(l->in.err, STK_E_CONFIG,
-                           MQ_NAME ": no user name is set. Set " URI_KEY
-                                   ": \"mysql://user:password@host:3306/supertokens\"");
-    if (!conf->user)
-        st = stk_conf_set(&l->in, &conf->user, user);
-    if (st == STK_OK && !conf->password && password)
-        st = stk_conf_set(&l->in, &conf->password, password);
-    if (st == STK_OK && !conf->database)
-        st = stk_conf_set(&l->in, &conf->database, database ? database : "supertokens");
-    if (st == STK_OK && conf->database && strlen(conf->database) > 64 * 4)
-        return FAIL(l, "the database name is longer than 64 characters");
-    if (st == STK_OK && !uri)
-        st = take_host_keys(l);
-    if (st == STK_OK && conf->nhosts == 0)
-        return FAIL(l, "mysql_host names no host");
-    return st;
-}
+static const struct stk_server_rules rules = {
+    .schemes = {"mysql", "mariadb"},
+    .example = "mysql://user:password@host:3306/supertokens",
+    .own_tables = "Give this installation a database of its own instead",
+    .no_host = "localhost",
+    .port = 3306,
+    .needs_user = true,
+    .param = take_param,
+};
 
 stk_status mq_conf_load(const stk_kv *kv, size_t nkv, const stk_host *host, struct mq_conf **out,
                         stk_err *err)
@@ -351,31 +204,13 @@ stk_status mq_conf_load(const stk_kv *kv, size_t nkv, const stk_host *host, stru
                        .conf = calloc(1, sizeof(struct mq_conf)),
                        .use = -1,
                        .require = -1,
-                       .verify = -1,
-                       .pool_size = -1,
-                       .min_idle = -1,
-                       .idle_ms = -1};
+                       .verify = -1};
     *out = NULL;
     if (!l.conf)
         return stk_err_nomem(err);
-    l.conf->connect_us = 5000000;
-    stk_status st = STK_OK;
-    const char *uri = stk_conf_get(&l.in, URI_KEY);
-    /* What the Java core appends to its own URL; parameters of the URI are stronger. */
-    const char *attributes = stk_conf_get(&l.in, "mysql_connection_attributes");
-    if (stk_conf_get(&l.in, "mysql_table_names_prefix"))
-        st = FAIL(&l,
-                  "%s is not supported: tables have fixed names, all beginning with st_. Give this "
-                  "installation a database of its own instead",
-                  "mysql_table_names_prefix");
-    if (st == STK_OK && attributes)
-        st = stk_conf_pairs(&l.in, attributes, take_param, &l);
-    if (st == STK_OK && uri)
-        st = take_uri(&l, uri);
-    if (st == STK_OK)
-        st = take_keys(&l, uri != NULL);
-    if (st == STK_OK)
-        st = take_pool(&l);
+    stk_status st = stk_server_conf_load(&l.in, &rules, &l, &l.conf->server);
+    if (st == STK_OK && strlen(l.conf->server.database) > 64 * 4)
+        st = FAIL(&l, "the database name is longer than 64 characters");
     if (st == STK_OK)
         st = settle_tls(&l);
     if (st != STK_OK) {
@@ -390,12 +225,7 @@ void mq_conf_free(struct mq_conf *conf)
 {
     if (!conf)
         return;
-    for (size_t i = 0; i < conf->nhosts; i++)
-        free(conf->hosts[i].host);
-    free(conf->hosts);
-    free(conf->user);
-    stk_conf_wipe(conf->password);
-    free(conf->database);
+    stk_server_conf_free(&conf->server);
     free(conf->ca);
     free(conf->cert);
     free(conf->key);
@@ -404,44 +234,15 @@ void mq_conf_free(struct mq_conf *conf)
     free(conf);
 }
 
-/* ------------------------------------------------------------------ identity */
-
-void mq_host_text(const struct mq_host *h, char *out, size_t n)
-{
-    if (h->host[0] == '/')
-        snprintf(out, n, "%s", h->host);
-    else
-        snprintf(out, n, strchr(h->host, ':') ? "[%s]:%u" : "%s:%u", h->host, h->port);
-}
-
 stk_status mq_conf_identity(const struct mq_conf *conf, char *data_id, char *pool_id, size_t n,
                             stk_err *err)
 {
     const struct stk_conf in = {.plugin = MQ_NAME, .err = err};
-    struct stk_identity id;
-    stk_status st = stk_identity_begin(&in, &id, data_id, n);
-    if (st != STK_OK)
-        return st;
-    char one[300];
-    memset(pool_id, 0, n);
-    stk_identity_put(&id, "mysql://");
-    for (size_t i = 0; i < conf->nhosts; i++) {
-        mq_host_text(&conf->hosts[i], one, sizeof one);
-        stk_identity_put(&id, i ? "," : "");
-        stk_identity_put(&id, one);
-    }
-    stk_identity_put(&id, "/");
-    stk_identity_put(&id, conf->database);
-    stk_identity_end(&id);
-
-    /* The password takes part as a hash over everything that makes a connection. */
-    snprintf(one, sizeof one, "%u/%u/%" PRIu64 "/%d", conf->pool_size, conf->min_idle,
-             conf->idle_us, (int)conf->tls);
-    const char *const parts[] = {conf->user, conf->password, conf->ca,           conf->cert,
-                                 conf->key,  conf->ciphers,  conf->tls_versions, one};
-    uint64_t all = id.hash;
+    const char tls[] = {(char)('0' + conf->tls), '\0'};
+    const char *const parts[] = {conf->ca,      conf->cert,         conf->key,
+                                 conf->ciphers, conf->tls_versions, tls};
+    uint64_t hash = STK_CONF_HASH;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        all = stk_conf_hash(all, parts[i]);
-    snprintf(pool_id, n, "mysql-pool:%.16s@%016" PRIx64 "%016" PRIx64, conf->user, all, id.hash);
-    return STK_OK;
+        hash = stk_conf_hash(hash, parts[i]);
+    return stk_server_identity(&in, &conf->server, "", hash, data_id, pool_id, n);
 }

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <stk_plugin.h>
+#include <stk_server.h>
 
 #define MQ_NAME "mysql"
 
@@ -20,20 +20,10 @@ enum mq_tls {
     MQ_TLS_VERIFY_IDENTITY
 };
 
-struct mq_host {
-    char *host; /* a name or address, or the path of a socket */
-    uint16_t port;
-};
-
 struct mq_conf {
-    struct mq_host *hosts;
-    size_t nhosts;
-    char *user, *password, *database; /* password NULL: none */
+    struct stk_server_conf server;
     enum mq_tls tls;
     char *ca, *cert, *key, *ciphers, *tls_versions; /* NULL: the library's default */
-    uint32_t pool_size, min_idle;
-    uint64_t idle_us;    /* idle connections above min_idle are closed after it */
-    uint64_t connect_us; /* for each host */
 };
 
 /* Reads and checks the settings.  host, where not NULL, is told which keys the
@@ -47,8 +37,5 @@ void mq_conf_free(struct mq_conf *conf);
 /* stk_plugin.identity over loaded settings. */
 stk_status mq_conf_identity(const struct mq_conf *conf, char *data_id, char *pool_id, size_t n,
                             stk_err *err);
-
-/* "host:port", "[address]:port" or the path of the socket. */
-void mq_host_text(const struct mq_host *host, char *out, size_t n);
 
 #endif /* MQ_CONF_H */

@@ -20,8 +20,8 @@ static const char *const init_commands[] = {
     "SET autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
 };
 
-static MYSQL *make_handle(const struct mq_conf *conf, const struct mq_host *host, bool plain,
-                          uint64_t limit_us)
+static MYSQL *make_handle(const struct mq_conf *conf, const struct stk_server_host *host,
+                          bool plain, uint64_t limit_us)
 {
     MYSQL *my = mysql_init(NULL);
     if (!my)
@@ -44,27 +44,27 @@ static MYSQL *make_handle(const struct mq_conf *conf, const struct mq_host *host
     return my;
 }
 
-static bool attempt(MYSQL *my, const struct mq_conf *conf, const struct mq_host *host,
+static bool attempt(MYSQL *my, const struct mq_conf *conf, const struct stk_server_host *host,
                     uint64_t limit_us)
 {
     bool socket = host->host[0] == '/';
     mq_limit(limit_us);
-    if (!mysql_real_connect(my, socket ? NULL : host->host, conf->user, conf->password,
-                            conf->database, socket ? 0 : host->port, socket ? host->host : NULL,
-                            CLIENT_FOUND_ROWS))
+    if (!mysql_real_connect(my, socket ? NULL : host->host, conf->server.user,
+                            conf->server.password, conf->server.database, socket ? 0 : host->port,
+                            socket ? host->host : NULL, CLIENT_FOUND_ROWS))
         return false;
     mq_limit_connected(my);
     return true;
 }
 
 /* Whether TLS is not to be asked for. */
-static bool wants_plain(const struct mq_conf *conf, const struct mq_host *host, bool known)
+static bool wants_plain(const struct mq_conf *conf, const struct stk_server_host *host, bool known)
 {
     return conf->tls == MQ_TLS_DISABLED ||
            (conf->tls == MQ_TLS_PREFERRED && (known || host->host[0] == '/'));
 }
 
-MYSQL *mq_connect_bare(const struct mq_conf *conf, const struct mq_host *host, bool plain,
+MYSQL *mq_connect_bare(const struct mq_conf *conf, const struct stk_server_host *host, bool plain,
                        uint64_t deadline_us)
 {
     MYSQL *my = make_handle(conf, host, wants_plain(conf, host, plain), deadline_us);
@@ -98,7 +98,7 @@ static int connect_address(const struct addrinfo *to, uint64_t limit_us)
     return error;
 }
 
-static int connect_error(const struct mq_host *host, uint64_t limit_us)
+static int connect_error(const struct stk_server_host *host, uint64_t limit_us)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
@@ -118,7 +118,7 @@ static int connect_error(const struct mq_host *host, uint64_t limit_us)
 
 /* Puts the system's words in place of its number.  MariaDB's library tells how the
  * attempt began (EINPROGRESS) and not how it ended, so that is tried once more. */
-static void say_reason(const struct mq_host *host, uint64_t limit_us, struct mq_failure *f)
+static void say_reason(const struct stk_server_host *host, uint64_t limit_us, struct mq_failure *f)
 {
     const char *number = strrchr(f->message, '(');
     if ((f->code != 2002 && f->code != 2003) || !number)
@@ -133,20 +133,18 @@ static void say_reason(const struct mq_host *host, uint64_t limit_us, struct mq_
 
 /* --------------------------------------------------------------- one attempt */
 
-static stk_status open_host(struct stk_db *db, const struct mq_host *host, uint64_t deadline_us,
-                            MYSQL **out, stk_err *err)
+static stk_status open_host(struct stk_db *db, const struct stk_server_host *host,
+                            uint64_t deadline_us, MYSQL **out, stk_err *err)
 {
     const struct mq_conf *conf = db->conf;
     bool plain = wants_plain(conf, host, atomic_load(&db->plain));
     uint64_t start = mq_now();
-    uint64_t limit_us = start + conf->connect_us;
+    uint64_t limit_us = start + conf->server.connect_us;
     if (limit_us > deadline_us)
         limit_us = deadline_us;
-    char server[96];
-    mq_host_text(host, server, sizeof server);
     if (limit_us < start + 1000) /* a millisecond is the least that can be waited */
         return stk_err_set(err, STK_E_TIMEOUT, MQ_NAME ": no answer from %s before the deadline",
-                           server);
+                           host->name);
     for (;;) {
         MYSQL *my = make_handle(conf, host, plain, limit_us);
         if (!my)
@@ -173,7 +171,7 @@ static stk_status open_host(struct stk_db *db, const struct mq_host *host, uint6
             atomic_store(&db->plain, true);
             continue;
         }
-        struct mq_place at = {server, conf->user, conf->database};
+        struct mq_place at = {host->name, conf->server.user, conf->server.database};
         return mq_error_connect(&at, &f, late ? limit_us - start : 0, err);
     }
 }
@@ -215,7 +213,7 @@ static stk_status check_server(struct mq_conn *conn, uint64_t deadline_us, stk_e
     bool read_only;
     stk_status st = mq_ask_server(conn, deadline_us, &read_only, err);
     /* With one host its refusals are better told one by one. */
-    if (st == STK_OK && read_only && conn->db->conf->nhosts > 1)
+    if (st == STK_OK && read_only && conn->db->conf->server.nhosts > 1)
         return stk_err_set(err, STK_E_UNAVAILABLE,
                            MQ_NAME ": %s takes no writes: it is read-only. Start the primary, or "
                                    "name it in the list of hosts",
@@ -223,8 +221,8 @@ static stk_status check_server(struct mq_conn *conn, uint64_t deadline_us, stk_e
     return st;
 }
 
-static stk_status connect_host(struct stk_db *db, const struct mq_host *host, uint64_t deadline_us,
-                               struct mq_conn **out, stk_err *err)
+static stk_status connect_host(struct stk_db *db, const struct stk_server_host *host,
+                               uint64_t deadline_us, struct mq_conn **out, stk_err *err)
 {
     struct mq_conn *conn = calloc(1, sizeof *conn);
     if (conn)
@@ -236,7 +234,7 @@ static stk_status connect_host(struct stk_db *db, const struct mq_host *host, ui
     }
     conn->db = db;
     conn->host = host;
-    mq_host_text(host, conn->server, sizeof conn->server);
+    conn->server = host->name;
     st = open_host(db, host, deadline_us, &conn->my, err);
     if (st == STK_OK)
         st = check_server(conn, deadline_us, err);
@@ -269,21 +267,22 @@ static stk_status try_hosts(struct stk_db *db, uint64_t deadline_us, struct mq_c
     char all[400] = "";
     size_t first = atomic_load(&db->first_host);
     stk_status st = STK_E_UNAVAILABLE;
-    for (size_t i = 0; i < conf->nhosts; i++) {
-        size_t index = (first + i) % conf->nhosts;
-        st = connect_host(db, &conf->hosts[index], deadline_us, out, err);
+    for (size_t i = 0; i < conf->server.nhosts; i++) {
+        size_t index = (first + i) % conf->server.nhosts;
+        st = connect_host(db, &conf->server.hosts[index], deadline_us, out, err);
         if (st == STK_OK)
             atomic_store(&db->first_host, (unsigned)index);
         /* That user or settings are wrong, or the database is missing, would be so
          * everywhere. */
         if (st == STK_OK || (st != STK_E_UNAVAILABLE && st != STK_E_TIMEOUT) ||
-            err->native == 1049 || conf->nhosts == 1)
+            err->native == 1049 || conf->server.nhosts == 1)
             return st;
         note(all, sizeof all, err->msg);
         if (mq_now() >= deadline_us)
             break;
     }
-    return stk_err_set(err, st, MQ_NAME ": none of %zu hosts can be used: %s", conf->nhosts, all);
+    return stk_err_set(err, st, MQ_NAME ": none of %zu hosts can be used: %s", conf->server.nhosts,
+                       all);
 }
 
 stk_status mq_connect(struct stk_db *db, uint64_t deadline_us, struct mq_conn **out, stk_err *err)
@@ -339,5 +338,6 @@ bool mq_alive(struct mq_conn *conn)
 
 void mq_place(const struct mq_conn *conn, struct mq_place *out)
 {
-    *out = (struct mq_place){conn->server, conn->db->conf->user, conn->db->conf->database};
+    *out = (struct mq_place){conn->server, conn->db->conf->server.user,
+                             conn->db->conf->server.database};
 }

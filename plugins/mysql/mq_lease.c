@@ -177,7 +177,7 @@ stk_status mq_lease_take(struct mq_conn *conn, struct mq_lease **out, stk_err *e
             st = stk_err_set(err, STK_E_TIMEOUT,
                              MQ_NAME ": another core holds the migration lock of database \"%s\" "
                                      "on %s. See table " LOCK_TABLE,
-                             conn->db->conf->database, conn->server);
+                             conn->db->conf->server.database, conn->server);
         else if (st == STK_E_RETRY && !first)
             sleep_ms(POLL_MS);
     }

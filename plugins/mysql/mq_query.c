@@ -126,7 +126,7 @@ void mq_limit_connected(MYSQL *my)
 
 struct kill {
     struct stk_db *db;
-    const struct mq_host *host;
+    const struct stk_server_host *host;
     unsigned long id;
     bool statement_only;
 };

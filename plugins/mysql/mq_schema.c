@@ -285,7 +285,7 @@ stk_status mq_verify(stk_db *db, stk_err *err)
     if (st == STK_OK)
         st = stk_sql_verify(db->sql, real, STK_SQL_REMEDY(MQ_NAME), err);
     if (st == STK_OK)
-        stk_sql_warn_of_java_core(real, mq_core, MQ_NAME, db->conf->database);
+        stk_sql_warn_of_java_core(real, mq_core, MQ_NAME, db->conf->server.database);
     stk_sql_real_free(real);
     return st;
 }

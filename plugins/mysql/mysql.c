@@ -89,7 +89,7 @@ static bool pool_ping(void *ud, void *conn)
     bool read_only;
     return mq_alive(conn) &&
            mq_ask_server(conn, mq_now() + MQ_PING_US, &read_only, NULL) == STK_OK &&
-           !(read_only && db->conf->nhosts > 1);
+           !(read_only && db->conf->server.nhosts > 1);
 }
 
 stk_status mq_take(stk_db *db, uint64_t deadline_us, struct mq_conn **out, stk_err *err)
@@ -120,9 +120,9 @@ static struct stk_pool *make_pool(stk_db *db)
         .host = mq_core,
         .ops = {.open = pool_open, .close = pool_close, .ping = pool_ping, .full = pool_full},
         .ud = db,
-        .max = db->conf->pool_size,
-        .min_idle = db->conf->min_idle,
-        .idle_timeout_us = db->conf->idle_us,
+        .max = (uint32_t)db->conf->server.pool_size,
+        .min_idle = (uint32_t)db->conf->server.min_idle,
+        .idle_timeout_us = (uint64_t)db->conf->server.idle_ms * 1000,
         .ping_after_us = 30000000,
         .wait_us = MQ_DEFAULT_US};
     return stk_pool_new(&conf);
@@ -215,76 +215,14 @@ static void dump(stk_db *db, void (*emit)(void *ud, const char *key, const char 
 
 /* -------------------------------------------------------------------- options */
 
-#define UNUSED_TABLE(name)                                                                         \
-    {                                                                                              \
-        .key = "mysql_" name "_table_name", .type = STK_OPT_STR, .flags = STK_OPT_IGNORED,         \
-        .help = "Table name of the Java core; tables have fixed names here"                        \
-    }
-
-/* Host, port and database have their defaults in mq_conf.c: a default passed in
- * would look like a setting that the URI overrides. */
-static const stk_option options[] = {
-    {.key = "mysql_connection_uri",
-     .type = STK_OPT_URI,
-     .flags = STK_OPT_SECRET,
-     .help = "mysql://user:password@host:3306/database?useSSL=true&maxPoolSize=10, several hosts "
-             "parted by commas; stronger than the single keys"},
-    {.key = "mysql_user", .type = STK_OPT_STR, .help = "User name"},
-    {.key = "mysql_password",
-     .type = STK_OPT_STR,
-     .flags = STK_OPT_SECRET,
-     .help = "Password of the user"},
-    {.key = "mysql_host",
-     .type = STK_OPT_STR,
-     .help = "Host name, address or path of a socket; several parted by commas (default "
-             "localhost, over TCP)"},
-    {.key = "mysql_port",
-     .type = STK_OPT_INT,
-     .min = 1,
-     .max = 65535,
-     .help = "Port (default 3306)"},
-    {.key = "mysql_database_name", .type = STK_OPT_STR, .help = "Database (default supertokens)"},
-    {.key = "mysql_connection_pool_size",
-     .type = STK_OPT_INT,
-     .min = 1,
-     .max = 10000,
-     .help = "Connections at most (default 10)"},
-    {.key = "mysql_minimum_idle_connections",
-     .type = STK_OPT_INT,
-     .min = 0,
-     .max = 10000,
-     .help = "Connections that are kept although idle; unset: all of them"},
-    {.key = "mysql_idle_connection_timeout",
-     .type = STK_OPT_INT,
-     .min = 0,
-     .max = INT32_MAX,
-     .help = "Milliseconds after which an idle connection above that number is closed (default "
-             "60000)"},
-    {.key = "mysql_connection_attributes",
-     .type = STK_OPT_STR,
-     .flags = STK_OPT_SECRET,
-     .help =
-         "More parameters of the connection, as in a URI: a=b&c=d; weaker than those of the URI"},
-    {.key = "mysql_connection_scheme",
-     .type = STK_OPT_STR,
-     .flags = STK_OPT_IGNORED,
-     .help = "Scheme of the Java core's URL, has no effect"},
-    {.key = "mysql_config_version",
-     .type = STK_OPT_STR,
-     .flags = STK_OPT_IGNORED,
-     .help = "Version of the Java core's file, has no effect"},
-    {.key = "mysql_table_names_prefix",
-     .type = STK_OPT_STR,
-     .flags = STK_OPT_REFUSED,
-     .help = "Tables have fixed names; give this installation a database of its own"},
-    UNUSED_TABLE("key_value"),
-    UNUSED_TABLE("session_info"),
-    UNUSED_TABLE("emailpassword_users"),
-    UNUSED_TABLE("emailpassword_pswd_reset_tokens"),
-    UNUSED_TABLE("emailverification_tokens"),
-    UNUSED_TABLE("emailverification_verified_emails"),
-    UNUSED_TABLE("thirdparty_users"),
-};
+static const stk_option options[] = {STK_SERVER_OPTIONS(
+    "mysql",
+    "mysql://user:password@host:3306/database?useSSL=true&maxPoolSize=10, several hosts parted by "
+    "commas; stronger than the single keys",
+    "Host name, address or path of a socket; several parted by commas (default localhost, over "
+    "TCP)",
+    "Port (default 3306)",
+    "Tables have fixed names; give this installation a database of its own")};
 
 /* ---------------------------------------------------------------- entry point */
 

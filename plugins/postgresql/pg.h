@@ -56,7 +56,6 @@ struct stk_db {
     atomic_bool up;          /* the last attempt to connect succeeded */
     atomic_bool was_up;      /* one did */
     atomic_uint first_host;  /* index of the host that was good last */
-    char server[96];         /* every host, for messages without a connection */
     struct stk_jobs cancels; /* deliver cancel requests */
 };
 
@@ -66,7 +65,7 @@ struct pg_conn {
     uint64_t *prepared; /* one bit a statement: see pg_exec.c */
     uint64_t uses;      /* times taken from the pool */
     bool direct;        /* known to talk to the server itself, no pooler between */
-    char server[96];    /* "db:5432" */
+    const char *server; /* "db:5432" */
     /* When cached plans are dropped next, and how long after that again; 0: never. */
     uint64_t plans_due_us, plans_every_us;
     /* Reused for every statement, see pg_bind.c. */

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include <stk_conf.h>
 #include <stk_sdk.h>
 
 #define URI_KEY "postgresql_connection_uri"
@@ -136,7 +135,7 @@ static stk_status set_connect_timeout(struct loader *l, const char *value)
     if (errno || end == value || *end || seconds > 3600)
         return FAIL(l, "connect_timeout=%s is not a number of seconds (0 to 3600)", value);
     if (seconds > 0)
-        l->conf->connect_us = (uint64_t)seconds * 1000000;
+        l->conf->server.connect_us = (uint64_t)seconds * 1000000;
     return STK_OK;
 }
 
@@ -167,175 +166,69 @@ static stk_status take_param(void *ud, const char *name, const char *value)
         l->conf->random_host = strcmp(value, "random") == 0;
         return STK_OK;
     }
+    if (strcmp(name, "port") == 0)
+        l->conf->server.port = (uint16_t)strtoul(value, NULL, 10);
     if (strcmp(name, "client_encoding") == 0)
         return STK_OK; /* always UTF8 */
     if (strcmp(name, "user") == 0)
-        return stk_conf_set(&l->in, &l->conf->user, value);
+        return stk_conf_set(&l->in, &l->conf->server.user, value);
     if (strcmp(name, "password") == 0)
-        return stk_conf_set(&l->in, &l->conf->password, value);
+        return stk_conf_set(&l->in, &l->conf->server.password, value);
     if (strcmp(name, "dbname") == 0)
-        return stk_conf_set(&l->in, &l->conf->database, value);
+        return stk_conf_set(&l->in, &l->conf->server.database, value);
     if (!pg_param_known(name))
         return FAIL(l, "parameter \"%s\" of " URI_KEY " is not known to libpq. Remove it", name);
     return param_set(l, name, value);
 }
 
-/* --------------------------------------------------------------------- hosts */
+/* ------------------------------------------------------------------- loading */
 
-static stk_status add_host(struct loader *l, const char *host, const char *port, bool raw)
-{
-    struct pg_conf *conf = l->conf;
-    struct pg_host *h = realloc(conf->hosts, (conf->nhosts + 1) * sizeof *h);
-    if (!h)
-        return stk_err_nomem(l->in.err);
-    conf->hosts = h;
-    h += conf->nhosts++;
-    *h = (struct pg_host){.raw = raw};
-    stk_status st = host && *host ? stk_conf_set(&l->in, &h->host, host) : STK_OK;
-    return st == STK_OK && port && *port ? stk_conf_set(&l->in, &h->port, port) : st;
-}
+static const struct stk_server_rules rules = {
+    .schemes = {"postgresql", "postgres"},
+    .example = "postgresql://user:password@host:5432/supertokens",
+    .own_tables = "Give this installation a schema of its own with postgresql_table_schema instead",
+    .socket = "/.s.PGSQL.",
+    .port = 5432,
+    .param = take_param,
+};
 
-/* postgresql_host, which may list several. */
-static stk_status take_host_keys(struct loader *l)
+/* libpq deals with hosts that are among the parameters of the URI, lists included. */
+static stk_status take_raw_hosts(struct loader *l)
 {
-    const char *hosts = stk_conf_get(&l->in, "postgresql_host");
-    const char *port = stk_conf_get(&l->in, "postgresql_port");
-    char *copy = strdup(hosts ? hosts : "localhost");
-    if (!copy)
-        return stk_err_nomem(l->in.err);
-    stk_status st = STK_OK;
-    char *rest = copy;
-    for (char *h; st == STK_OK && (h = strsep(&rest, ", "));)
-        if (*h)
-            st = add_host(l, h, port ? port : "5432", false);
-    free(copy);
-    return st;
-}
-
-static stk_status take_uri_hosts(struct loader *l, const struct stk_uri *uri)
-{
+    struct stk_server_conf *server = &l->conf->server;
     const char *raw = param_get(l->conf, "host");
     if (!raw)
         raw = param_get(l->conf, "hostaddr");
-    if (raw) /* libpq deals with it, lists included */
-        return add_host(l, raw, param_get(l->conf, "port"), true);
-    if (uri->nhosts == 0 || (uri->nhosts == 1 && uri->hosts[0].host[0] == '\0' &&
-                             stk_conf_get(&l->in, "postgresql_host")))
-        return take_host_keys(l);
-    const char *fallback = param_get(l->conf, "port");
-    if (!fallback)
-        fallback = stk_conf_get(&l->in, "postgresql_port");
-    stk_status st = STK_OK;
-    for (size_t i = 0; i < uri->nhosts && st == STK_OK; i++) {
-        char port[8] = "";
-        if (uri->hosts[i].port)
-            snprintf(port, sizeof port, "%u", uri->hosts[i].port);
-        st = add_host(l, uri->hosts[i].host, port[0] ? port : fallback ? fallback : "5432", false);
-    }
-    return st;
+    if (!raw || !stk_conf_get(&l->in, URI_KEY))
+        return STK_OK;
+    l->conf->raw_host = true;
+    stk_server_conf_drop_hosts(server);
+    return stk_server_conf_add(&l->in, &rules, server, raw, server->port);
 }
 
-/* ------------------------------------------------------------------- loading */
-
-static stk_status take_uri(struct loader *l, const char *text)
+static stk_status take_schema(struct loader *l)
 {
-    struct stk_uri *uri = NULL;
-    stk_status st = stk_uri_parse(text, URI_KEY, &uri, l->in.err);
-    if (st != STK_OK)
-        return st;
-    struct pg_conf *conf = l->conf;
-    if (strcmp(uri->scheme, "postgresql") != 0 && strcmp(uri->scheme, "postgres") != 0) {
-        st = FAIL(l, URI_KEY " begins with %s://. Write postgresql://user:password@host:5432/name",
-                  uri->scheme);
-        goto out;
-    }
-    st = stk_conf_login(&l->in, uri, &conf->user, &conf->password, &conf->database);
-    if (st != STK_OK)
-        goto out;
-    for (size_t i = 0; i < uri->nparams; i++)
-        if ((st = take_param(l, uri->params[i].key, uri->params[i].value)) != STK_OK)
-            goto out;
-    st = take_uri_hosts(l, uri);
-    char port[8] = "";
-    if (uri->nhosts && uri->hosts[0].port)
-        snprintf(port, sizeof port, "%u", uri->hosts[0].port);
-    stk_conf_overridden(&l->in, "postgresql_user", conf->user);
-    stk_conf_overridden(&l->in, "postgresql_password", conf->password);
-    stk_conf_overridden(&l->in, "postgresql_database_name", conf->database);
-    stk_conf_overridden(&l->in, "postgresql_table_schema", l->uri_schema);
-    if (uri->nhosts && uri->hosts[0].host[0])
-        stk_conf_overridden(&l->in, "postgresql_host", uri->hosts[0].host);
-    stk_conf_overridden(&l->in, "postgresql_port", port[0] ? port : NULL);
-out:
-    stk_uri_free(uri);
-    return st;
-}
-
-static stk_status number(struct loader *l, const char *name, int64_t dflt, int64_t min, int64_t max,
-                         int64_t *out)
-{
-    const char *text = stk_conf_get(&l->in, name);
-    *out = dflt;
-    return text ? stk_conf_number(&l->in, name, text, min, max, out) : STK_OK;
-}
-
-static stk_status take_pool(struct loader *l)
-{
-    struct pg_conf *conf = l->conf;
-    int64_t size, idle, timeout;
-    stk_status st = number(l, "postgresql_connection_pool_size", 10, 1, 10000, &size);
-    if (st == STK_OK)
-        st = number(l, "postgresql_minimum_idle_connections", size, 0, size, &idle);
-    if (st == STK_OK)
-        st = number(l, "postgresql_idle_connection_timeout", 60000, 0, INT32_MAX, &timeout);
-    if (st != STK_OK)
-        return st;
-    conf->pool_size = (uint32_t)size;
-    conf->min_idle = (uint32_t)idle;
-    conf->idle_us = (uint64_t)timeout * 1000;
-    const char *prepared = stk_conf_get(&l->in, "postgresql_prepared_statements");
-    if (!prepared || strcasecmp(prepared, "auto") == 0)
-        conf->prepared = PG_PREPARED_AUTO;
-    else if (strcasecmp(prepared, "on") == 0)
-        conf->prepared = PG_PREPARED_ON;
-    else if (strcasecmp(prepared, "off") == 0)
-        conf->prepared = PG_PREPARED_OFF;
-    else
-        return FAIL(l, "postgresql_prepared_statements=%s is not known. Use auto, on or off",
-                    prepared);
-    return STK_OK;
-}
-
-/* What the URI left open comes from the keys, then from the defaults. */
-static stk_status take_keys(struct loader *l, bool uri)
-{
-    struct pg_conf *conf = l->conf;
-    stk_status st = STK_OK;
-    const char *user = stk_conf_get(&l->in, "postgresql_user");
-    const char *password = stk_conf_get(&l->in, "postgresql_password");
-    const char *database = stk_conf_get(&l->in, "postgresql_database_name");
     const char *schema = stk_conf_get(&l->in, "postgresql_table_schema");
-    if (!uri && !user)
-        return stk_err_set(l->in.err, STK_E_CONFIG,
-                           PG_NAME ": neither " URI_KEY " nor postgresql_user is set. Set " URI_KEY
-                                   ": \"postgresql://user:password@host:5432/supertokens\"");
-    if (!conf->user && user)
-        st = stk_conf_set(&l->in, &conf->user, user);
-    if (st == STK_OK && !conf->password && password)
-        st = stk_conf_set(&l->in, &conf->password, password);
-    if (st == STK_OK && !conf->database)
-        st = stk_conf_set(&l->in, &conf->database, database ? database : "supertokens");
+    stk_conf_overridden(&l->in, "postgresql_table_schema", l->uri_schema);
     if (l->uri_schema || !schema)
         schema = l->uri_schema ? l->uri_schema : "public";
     if (strlen(schema) > 63)
         return FAIL(l, "the schema name \"%s\" is longer than 63 bytes", schema);
-    if (st == STK_OK)
-        st = stk_conf_set(&l->in, &conf->schema, schema);
-    if (st == STK_OK && !uri)
-        st = take_host_keys(l);
-    if (st == STK_OK && conf->nhosts == 0)
-        return FAIL(l, "postgresql_host names no host");
-    return st;
+    return stk_conf_set(&l->in, &l->conf->schema, schema);
+}
+
+static stk_status take_prepared(struct loader *l)
+{
+    static const char *const names[] = {"auto", "on", "off"}; /* as in enum pg_prepared */
+    const char *said = stk_conf_get(&l->in, "postgresql_prepared_statements");
+    for (int i = 0; said && i < 3; i++)
+        if (strcasecmp(said, names[i]) == 0) {
+            l->conf->prepared = (enum pg_prepared)i;
+            return STK_OK;
+        }
+    return said ? FAIL(l, "postgresql_prepared_statements=%s is not known. Use auto, on or off",
+                       said)
+                : STK_OK;
 }
 
 stk_status pg_conf_load(const stk_kv *kv, size_t nkv, const stk_host *host, struct pg_conf **out,
@@ -346,25 +239,13 @@ stk_status pg_conf_load(const stk_kv *kv, size_t nkv, const stk_host *host, stru
     *out = NULL;
     if (!l.conf)
         return stk_err_nomem(err);
-    l.conf->connect_us = 5000000;
-    stk_status st = STK_OK;
-    const char *uri = stk_conf_get(&l.in, URI_KEY);
-    /* What the Java core appends to its own URL; parameters of the URI are stronger. */
-    const char *attributes = stk_conf_get(&l.in, "postgresql_connection_attributes");
-    if (stk_conf_get(&l.in, "postgresql_table_names_prefix"))
-        st =
-            FAIL(&l,
-                 "%s is not supported: tables have fixed names. Give this installation a schema of "
-                 "its own with postgresql_table_schema instead",
-                 "postgresql_table_names_prefix");
-    if (st == STK_OK && attributes)
-        st = stk_conf_pairs(&l.in, attributes, take_param, &l);
-    if (st == STK_OK && uri)
-        st = take_uri(&l, uri);
+    stk_status st = stk_server_conf_load(&l.in, &rules, &l, &l.conf->server);
     if (st == STK_OK)
-        st = take_keys(&l, uri != NULL);
+        st = take_raw_hosts(&l);
     if (st == STK_OK)
-        st = take_pool(&l);
+        st = take_schema(&l);
+    if (st == STK_OK)
+        st = take_prepared(&l);
     /* Of several hosts only one takes writes; without a word about it that one
      * is meant. */
     if (st == STK_OK && !l.target_set)
@@ -382,76 +263,34 @@ void pg_conf_free(struct pg_conf *conf)
 {
     if (!conf)
         return;
-    for (size_t i = 0; i < conf->nhosts; i++) {
-        free(conf->hosts[i].host);
-        free(conf->hosts[i].port);
-    }
+    stk_server_conf_free(&conf->server);
     for (size_t i = 0; i < conf->nparams; i++) {
         free(conf->params[i].key);
         stk_conf_wipe(conf->params[i].value); /* sslpassword */
     }
-    free(conf->hosts);
     free(conf->params);
-    free(conf->user);
-    stk_conf_wipe(conf->password);
-    free(conf->database);
     free(conf->schema);
     free(conf);
 }
 
 /* ------------------------------------------------------------------ identity */
 
-void pg_host_text(const struct pg_host *h, char *out, size_t n)
-{
-    if (!h->host)
-        snprintf(out, n, "the local socket");
-    else if (h->host[0] == '/' || h->host[0] == '@')
-        snprintf(out, n, "%s/.s.PGSQL.%s", h->host, h->port ? h->port : "5432");
-    else if (strchr(h->host, ':'))
-        snprintf(out, n, "[%s]:%s", h->host, h->port ? h->port : "5432");
-    else
-        snprintf(out, n, "%s:%s", h->host, h->port ? h->port : "5432");
-}
-
 stk_status pg_conf_identity(const struct pg_conf *conf, char *data_id, char *pool_id, size_t n,
                             stk_err *err)
 {
     const struct stk_conf in = {.plugin = PG_NAME, .err = err};
-    struct stk_identity data;
-    stk_status st = stk_identity_begin(&in, &data, data_id, n);
-    if (st != STK_OK)
-        return st;
-    char id[256];
-    memset(pool_id, 0, n);
-    stk_identity_put(&data, "postgresql://");
-    for (size_t i = 0; i < conf->nhosts; i++) {
-        pg_host_text(&conf->hosts[i], id, sizeof id);
-        stk_identity_put(&data, i ? "," : "");
-        stk_identity_put(&data, id);
-    }
     static const char *const where[] = {"host", "hostaddr", "port", "service"};
+    char more[1024], own[32];
+    int len = snprintf(more, sizeof more, "#%s", conf->schema);
     for (size_t i = 0; i < 4; i++) {
         const char *value = param_get(conf, where[i]);
-        if (value) {
-            stk_identity_put(&data, ";");
-            stk_identity_put(&data, value);
-        }
+        if (value && (size_t)len < sizeof more)
+            len += snprintf(more + len, sizeof more - (size_t)len, ";%s", value);
     }
-    stk_identity_put(&data, "/");
-    stk_identity_put(&data, conf->database);
-    stk_identity_put(&data, "#");
-    stk_identity_put(&data, conf->schema);
-    stk_identity_end(&data);
-
-    /* The password takes part as a hash over everything that makes a connection. */
-    uint64_t all = stk_conf_hash(data.hash, conf->user);
-    all = stk_conf_hash(all, conf->password);
+    snprintf(own, sizeof own, "%d/%d/%d", (int)conf->target, (int)conf->prepared,
+             (int)conf->random_host);
+    uint64_t hash = stk_conf_hash(STK_CONF_HASH, own);
     for (size_t i = 0; i < conf->nparams; i++)
-        all = stk_conf_hash(stk_conf_hash(all, conf->params[i].key), conf->params[i].value);
-    snprintf(id, sizeof id, "%u/%u/%" PRIu64 "/%d/%d/%d", conf->pool_size, conf->min_idle,
-             conf->idle_us, (int)conf->target, (int)conf->prepared, (int)conf->random_host);
-    all = stk_conf_hash(all, id);
-    snprintf(pool_id, n, "postgresql-pool:%.16s@%016" PRIx64 "%016" PRIx64,
-             conf->user ? conf->user : "", all, data.hash);
-    return STK_OK;
+        hash = stk_conf_hash(stk_conf_hash(hash, conf->params[i].key), conf->params[i].value);
+    return stk_server_identity(&in, &conf->server, more, hash, data_id, pool_id, n);
 }

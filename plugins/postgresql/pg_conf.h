@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <stk_plugin.h>
+#include <stk_server.h>
 
 #define PG_NAME "postgresql"
 
@@ -24,30 +24,20 @@ enum pg_target {
     PG_TARGET_PREFER_STANDBY
 };
 
-struct pg_host {
-    char *host; /* NULL: libpq's default */
-    char *port;
-    bool raw; /* host and port are among the parameters; here for messages only */
-};
-
 /* A keyword of libpq that is passed on as it is. */
 struct pg_param {
     char *key, *value;
 };
 
 struct pg_conf {
-    struct pg_host *hosts;
-    size_t nhosts;
-    char *user, *password, *database; /* NULL: libpq's default */
+    struct stk_server_conf server;
     char *schema;
     struct pg_param *params;
     size_t nparams;
     enum pg_target target;
     enum pg_prepared prepared;
     bool random_host; /* load_balance_hosts=random */
-    uint32_t pool_size, min_idle;
-    uint64_t idle_us;    /* idle connections above min_idle are closed after it */
-    uint64_t connect_us; /* for each host */
+    bool raw_host;    /* host and port are among params; that of server is for messages only */
 };
 
 /* Reads and checks the settings.  host, where not NULL, is told which keys the
@@ -60,9 +50,6 @@ void pg_conf_free(struct pg_conf *conf);
 /* stk_plugin.identity over loaded settings. */
 stk_status pg_conf_identity(const struct pg_conf *conf, char *data_id, char *pool_id, size_t n,
                             stk_err *err);
-
-/* "host:port" or "the local socket"; conf outlives the text. */
-void pg_host_text(const struct pg_host *host, char *out, size_t n);
 
 /* The keyword as libpq spells it (target_session_attrs). */
 const char *pg_target_text(enum pg_target target);

@@ -24,6 +24,7 @@ bool pg_param_known(const char *keyword)
 
 struct keywords {
     const char *keys[64], *values[64];
+    char port[8];
     int n;
 };
 
@@ -37,23 +38,24 @@ static void put(struct keywords *k, const char *key, const char *value)
 }
 
 /* Ours come first where the operator may override them: a later one wins. */
-static void fill_keywords(const struct pg_conf *conf, const struct pg_host *host,
+static void fill_keywords(const struct pg_conf *conf, const struct stk_server_host *host,
                           enum pg_target target, struct keywords *k)
 {
     k->n = 0;
+    snprintf(k->port, sizeof k->port, "%u", host->port);
     put(k, "fallback_application_name", "supertokens");
     put(k, "gssencmode", "disable"); /* looking for Kerberos tickets costs milliseconds */
     put(k, "tcp_user_timeout", "10000");
     for (size_t i = 0; i < conf->nparams; i++)
         put(k, conf->params[i].key, conf->params[i].value);
     put(k, "client_encoding", "UTF8");
-    if (!host->raw) {
+    if (!conf->raw_host) {
         put(k, "host", host->host);
-        put(k, "port", host->port);
+        put(k, "port", k->port);
     }
-    put(k, "user", conf->user);
-    put(k, "password", conf->password);
-    put(k, "dbname", conf->database);
+    put(k, "user", conf->server.user);
+    put(k, "password", conf->server.password);
+    put(k, "dbname", conf->server.database);
     if (target != PG_TARGET_ANY)
         put(k, "target_session_attrs", pg_target_text(target));
 }
@@ -86,20 +88,19 @@ static enum pg_wait poll_connect(PGconn *pg, uint64_t deadline_us)
 static void place(const struct pg_conf *conf, const char *server, struct pg_place *out)
 {
     out->server = server;
-    out->user = conf->user ? conf->user : "(the system user)";
-    out->database = conf->database;
+    out->user = conf->server.user ? conf->server.user : "(the system user)";
+    out->database = conf->server.database;
     out->schema = conf->schema;
 }
 
-static stk_status open_host(const struct pg_conf *conf, const struct pg_host *host,
+static stk_status open_host(const struct pg_conf *conf, const struct stk_server_host *host,
                             enum pg_target target, uint64_t deadline_us, PGconn **out, stk_err *err)
 {
     struct keywords k;
-    char server[96], state[6], reason[256];
-    pg_host_text(host, server, sizeof server);
+    char state[6], reason[256];
     if (deadline_us < pg_now() + 1000) /* a millisecond is the least that can be waited */
         return stk_err_set(err, STK_E_TIMEOUT, PG_NAME ": no answer from %s before the deadline",
-                           server);
+                           host->name);
     fill_keywords(conf, host, target, &k);
     PGconn *pg = PQconnectStartParams(k.keys, k.values, 0);
     if (!pg)
@@ -107,7 +108,7 @@ static stk_status open_host(const struct pg_conf *conf, const struct pg_host *ho
     PQsetErrorVerbosity(pg, PQERRORS_VERBOSE); /* puts the SQLSTATE into the message */
     PQsetNoticeReceiver(pg, no_notice, NULL);
     uint64_t start = pg_now();
-    uint64_t limit = start + conf->connect_us;
+    uint64_t limit = start + conf->server.connect_us;
     if (limit > deadline_us)
         limit = deadline_us;
     enum pg_wait w = PG_WAIT_LOST;
@@ -118,7 +119,7 @@ static stk_status open_host(const struct pg_conf *conf, const struct pg_host *ho
         return STK_OK;
     }
     struct pg_place at;
-    place(conf, server, &at);
+    place(conf, host->name, &at);
     pg_error_reason(PQerrorMessage(pg), state, reason, sizeof reason);
     PQfinish(pg);
     return pg_error_connect(&at, state, reason,
@@ -127,7 +128,7 @@ static stk_status open_host(const struct pg_conf *conf, const struct pg_host *ho
 
 /* ---------------------------------------------------------------- the server */
 
-static struct pg_conn *wrap(struct stk_db *db, PGconn *pg, const struct pg_host *host)
+static struct pg_conn *wrap(struct stk_db *db, PGconn *pg, const struct stk_server_host *host)
 {
     struct pg_conn *conn = calloc(1, sizeof *conn);
     if (conn)
@@ -139,7 +140,7 @@ static struct pg_conn *wrap(struct stk_db *db, PGconn *pg, const struct pg_host 
     }
     conn->pg = pg;
     conn->db = db;
-    pg_host_text(host, conn->server, sizeof conn->server);
+    conn->server = host->name;
     PQsetErrorVerbosity(pg, PQERRORS_DEFAULT);
     PQsetnonblocking(pg, 1);
     if (!PQparameterStatus(pg, "crdb_version")) { /* CockroachDB plans by other means */
@@ -191,14 +192,15 @@ static stk_status check_server(struct pg_conn *conn, enum pg_target target, uint
         return stk_err_set(err, STK_E_CONFIG,
                            PG_NAME ": database \"%s\" on %s has encoding %s. Create it with UTF8: "
                                    "CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0;",
-                           conn->db->conf->database, conn->server, encoding);
+                           conn->db->conf->server.database, conn->server, encoding);
     if (!PQenterPipelineMode(conn->pg))
         return stk_err_set(err, STK_E_INTERNAL, PG_NAME ": libpq refuses pipeline mode");
     return ask_server(conn, target, deadline_us, err);
 }
 
-static stk_status connect_host(struct stk_db *db, const struct pg_host *host, enum pg_target target,
-                               uint64_t deadline_us, struct pg_conn **out, stk_err *err)
+static stk_status connect_host(struct stk_db *db, const struct stk_server_host *host,
+                               enum pg_target target, uint64_t deadline_us, struct pg_conn **out,
+                               stk_err *err)
 {
     PGconn *pg = NULL;
     stk_status st = open_host(db->conf, host, target, deadline_us, &pg, err);
@@ -243,20 +245,21 @@ static stk_status try_hosts(struct stk_db *db, enum pg_target target, uint64_t d
     char all[400] = "";
     size_t first = atomic_load(&db->first_host);
     if (conf->random_host)
-        first = (size_t)(pg_now() / 7) % conf->nhosts;
+        first = (size_t)(pg_now() / 7) % conf->server.nhosts;
     stk_status st = STK_E_UNAVAILABLE;
-    for (size_t i = 0; i < conf->nhosts; i++) {
-        size_t index = (first + i) % conf->nhosts;
-        st = connect_host(db, &conf->hosts[index], target, deadline_us, out, err);
+    for (size_t i = 0; i < conf->server.nhosts; i++) {
+        size_t index = (first + i) % conf->server.nhosts;
+        st = connect_host(db, &conf->server.hosts[index], target, deadline_us, out, err);
         if (st == STK_OK)
             atomic_store(&db->first_host, (unsigned)index);
-        if (st == STK_OK || !try_next(st, err) || conf->nhosts == 1)
+        if (st == STK_OK || !try_next(st, err) || conf->server.nhosts == 1)
             return st;
         note(all, sizeof all, err->msg);
         if (pg_now() >= deadline_us)
             break;
     }
-    return stk_err_set(err, st, PG_NAME ": none of %zu hosts can be used: %s", conf->nhosts, all);
+    return stk_err_set(err, st, PG_NAME ": none of %zu hosts can be used: %s", conf->server.nhosts,
+                       all);
 }
 
 static void tell_state(struct stk_db *db, stk_status st, const struct pg_conn *conn,

@@ -126,7 +126,7 @@ static stk_status op_begin(void *ud, stk_err *err)
         stk_err_set(err, st,
                     PG_NAME ": another core or a script run by hand holds the migration lock of "
                             "database \"%s\" on %s. See pg_locks for locktype advisory",
-                    job->db->conf->database, job->conn->server);
+                    job->db->conf->server.database, job->conn->server);
     return st;
 }
 
@@ -146,11 +146,12 @@ static stk_status no_privilege(struct job *job, bool schema_exists, stk_err *err
                                    "database \"%s\" on %s. Let it: GRANT ALL ON SCHEMA \"%s\" TO "
                                    "\"%s\"; (PostgreSQL 15 and newer do not give this right on "
                                    "schema public to everybody)",
-                           user, schema, job->db->conf->database, job->conn->server, schema, user);
+                           user, schema, job->db->conf->server.database, job->conn->server, schema,
+                           user);
     return stk_err_set(err, STK_E_DENIED,
                        PG_NAME ": schema \"%s\" does not exist in database \"%s\" on %s. Create "
                                "it: CREATE SCHEMA \"%s\" AUTHORIZATION \"%s\";",
-                       schema, job->db->conf->database, job->conn->server, schema, user);
+                       schema, job->db->conf->server.database, job->conn->server, schema, user);
 }
 
 /* Makes sure that tables can be created, by asking and not by failing. */
@@ -321,7 +322,7 @@ stk_status pg_verify(stk_db *db, stk_err *err)
     if (st == STK_OK)
         st = stk_sql_verify(db->sql, real, STK_SQL_REMEDY(PG_NAME), err);
     if (st == STK_OK)
-        stk_sql_warn_of_java_core(real, pg_core, PG_NAME, db->conf->database);
+        stk_sql_warn_of_java_core(real, pg_core, PG_NAME, db->conf->server.database);
     stk_sql_real_free(real);
     return st;
 }

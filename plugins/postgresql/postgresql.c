@@ -110,9 +110,9 @@ static struct stk_pool *make_pool(stk_db *db)
         .size_key = "postgresql_connection_pool_size",
         .ops = {.open = pool_open, .close = pool_close, .ping = pool_ping, .full = pool_full},
         .ud = db,
-        .max = db->conf->pool_size,
-        .min_idle = db->conf->min_idle,
-        .idle_timeout_us = db->conf->idle_us,
+        .max = (uint32_t)db->conf->server.pool_size,
+        .min_idle = (uint32_t)db->conf->server.min_idle,
+        .idle_timeout_us = (uint64_t)db->conf->server.idle_ms * 1000,
         .ping_after_us = 30000000,
         .wait_us = PG_DEFAULT_US};
     return stk_pool_new(&conf);
@@ -217,87 +217,23 @@ static void dump(stk_db *db, void (*emit)(void *ud, const char *key, const char 
 
 /* -------------------------------------------------------------------- options */
 
-#define UNUSED_TABLE(name)                                                                         \
-    {                                                                                              \
-        .key = "postgresql_" name "_table_name", .type = STK_OPT_STR, .flags = STK_OPT_IGNORED,    \
-        .help = "Table name of the Java core; tables have fixed names here"                        \
-    }
-
-/* Host, port, database and schema have their defaults in pg_conf.c: a default
- * passed in would look like a setting that the URI overrides. */
 static const stk_option options[] = {
-    {.key = "postgresql_connection_uri",
-     .type = STK_OPT_URI,
-     .flags = STK_OPT_SECRET,
-     .help = "postgresql://user:password@host:5432/database?sslmode=..., several hosts parted by "
-             "commas; stronger than the single keys"},
-    {.key = "postgresql_user", .type = STK_OPT_STR, .help = "User name"},
-    {.key = "postgresql_password",
-     .type = STK_OPT_STR,
-     .flags = STK_OPT_SECRET,
-     .help = "Password of the user"},
-    {.key = "postgresql_host",
-     .type = STK_OPT_STR,
-     .help =
-         "Host name, address or folder of a socket; several parted by commas (default localhost)"},
-    {.key = "postgresql_port",
-     .type = STK_OPT_INT,
-     .min = 1,
-     .max = 65535,
-     .help = "Port (default 5432)"},
-    {.key = "postgresql_database_name",
-     .type = STK_OPT_STR,
-     .help = "Database (default supertokens)"},
+    STK_SERVER_OPTIONS(
+        "postgresql",
+        "postgresql://user:password@host:5432/database?sslmode=..., several hosts parted by "
+        "commas; stronger than the single keys",
+        "Host name, address or folder of a socket; several parted by commas (default localhost)",
+        "Port (default 5432)",
+        "Tables have fixed names; give this installation a schema of its own with "
+        "postgresql_table_schema"),
     {.key = "postgresql_table_schema",
      .type = STK_OPT_STR,
      .help = "Schema that holds the tables; created when it is missing (default public)"},
-    {.key = "postgresql_connection_pool_size",
-     .dflt = "10",
-     .type = STK_OPT_INT,
-     .min = 1,
-     .max = 10000,
-     .help = "Connections at most"},
-    {.key = "postgresql_minimum_idle_connections",
-     .type = STK_OPT_INT,
-     .min = 0,
-     .max = 10000,
-     .help = "Connections that are kept although idle; unset: all of them"},
-    {.key = "postgresql_idle_connection_timeout",
-     .dflt = "60000",
-     .type = STK_OPT_INT,
-     .min = 0,
-     .max = INT32_MAX,
-     .help = "Milliseconds after which an idle connection above that number is closed"},
     {.key = "postgresql_prepared_statements",
      .dflt = "auto",
      .choices = "auto|on|off",
      .type = STK_OPT_ENUM,
      .help = "Named prepared statements; auto: not behind a transaction pooler such as PgBouncer"},
-    {.key = "postgresql_connection_attributes",
-     .type = STK_OPT_STR,
-     .flags = STK_OPT_SECRET,
-     .help =
-         "More parameters of the connection, as in a URI: a=b&c=d; weaker than those of the URI"},
-    {.key = "postgresql_connection_scheme",
-     .type = STK_OPT_STR,
-     .flags = STK_OPT_IGNORED,
-     .help = "Scheme of the Java core's URL, has no effect"},
-    {.key = "postgresql_config_version",
-     .type = STK_OPT_STR,
-     .flags = STK_OPT_IGNORED,
-     .help = "Version of the Java core's file, has no effect"},
-    {.key = "postgresql_table_names_prefix",
-     .type = STK_OPT_STR,
-     .flags = STK_OPT_REFUSED,
-     .help = "Tables have fixed names; give this installation a schema of its own with "
-             "postgresql_table_schema"},
-    UNUSED_TABLE("key_value"),
-    UNUSED_TABLE("session_info"),
-    UNUSED_TABLE("emailpassword_users"),
-    UNUSED_TABLE("emailpassword_pswd_reset_tokens"),
-    UNUSED_TABLE("emailverification_tokens"),
-    UNUSED_TABLE("emailverification_verified_emails"),
-    UNUSED_TABLE("thirdparty_users"),
 };
 
 /* ---------------------------------------------------------------- entry point */

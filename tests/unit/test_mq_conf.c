@@ -63,19 +63,17 @@ static void test_users_hosts_and_databases(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct mq_conf *c = load_uri(cases[i].uri);
-        char hosts[256] = "", one[128];
-        for (size_t h = 0; h < c->nhosts; h++) {
-            mq_host_text(&c->hosts[h], one, sizeof one);
+        char hosts[256] = "";
+        for (size_t h = 0; h < c->server.nhosts; h++)
             snprintf(hosts + strlen(hosts), sizeof hosts - strlen(hosts), "%s%s", h ? "," : "",
-                     one);
-        }
-        assert_string_equal(c->user, cases[i].user);
+                     c->server.hosts[h].name);
+        assert_string_equal(c->server.user, cases[i].user);
         if (cases[i].password)
-            assert_string_equal(c->password, cases[i].password);
+            assert_string_equal(c->server.password, cases[i].password);
         else
-            assert_null(c->password);
+            assert_null(c->server.password);
         assert_string_equal(hosts, cases[i].hosts);
-        assert_string_equal(c->database, cases[i].database);
+        assert_string_equal(c->server.database, cases[i].database);
         mq_conf_free(c);
     }
 }
@@ -138,7 +136,7 @@ static void test_what_is_refused(void **state)
     fails_uri("mysql://u:sEcReT@h/d?maxPoolSize=ten", "maxPoolSize must be a number");
     fails_uri("postgresql://u:sEcReT@h/d", "begins with postgresql://");
     fails_uri("mysql://h/d", "no user name");
-    fails(NULL, 0, "no user name");
+    fails(NULL, 0, "neither mysql_connection_uri nor mysql_user is set");
     const stk_kv prefix[] = {{"mysql_user", "u"}, {"mysql_table_names_prefix", "x"}};
     fails(prefix, 2, "mysql_table_names_prefix");
     const stk_kv port[] = {{"mysql_user", "u"}, {"mysql_port", "70000"}};
@@ -163,14 +161,14 @@ static void test_keys_fill_what_the_uri_leaves_open(void **state)
         {"mysql_idle_connection_timeout", "2000"},
         {"mysql_connection_attributes", "allowPublicKeyRetrieval=true&useSSL=true"}};
     struct mq_conf *c = load_kv(keys, sizeof keys / sizeof keys[0]);
-    assert_int_equal(c->nhosts, 2);
-    assert_string_equal(c->hosts[1].host, "b");
-    assert_int_equal(c->hosts[1].port, 3310);
-    assert_string_equal(c->password, "p@:");
-    assert_string_equal(c->database, "x");
-    assert_int_equal(c->pool_size, 4);
-    assert_int_equal(c->min_idle, 1);
-    assert_int_equal(c->idle_us, 2000000);
+    assert_int_equal(c->server.nhosts, 2);
+    assert_string_equal(c->server.hosts[1].host, "b");
+    assert_int_equal(c->server.hosts[1].port, 3310);
+    assert_string_equal(c->server.password, "p@:");
+    assert_string_equal(c->server.database, "x");
+    assert_int_equal(c->server.pool_size, 4);
+    assert_int_equal(c->server.min_idle, 1);
+    assert_int_equal(c->server.idle_ms, 2000);
     assert_int_equal(c->tls, MQ_TLS_REQUIRED);
     mq_conf_free(c);
     const stk_kv both[] = {
@@ -181,12 +179,12 @@ static void test_keys_fill_what_the_uri_leaves_open(void **state)
         {"mysql_connection_pool_size", "4"},
         {"mysql_connection_attributes", "useSSL=true"}};
     c = load_kv(both, sizeof both / sizeof both[0]);
-    assert_string_equal(c->user, "v");
-    assert_string_equal(c->password, "p");
-    assert_int_equal(c->pool_size, 9);
-    assert_int_equal(c->min_idle, 2);
-    assert_int_equal(c->idle_us, 5000000);
-    assert_int_equal(c->connect_us, 700000);
+    assert_string_equal(c->server.user, "v");
+    assert_string_equal(c->server.password, "p");
+    assert_int_equal(c->server.pool_size, 9);
+    assert_int_equal(c->server.min_idle, 2);
+    assert_int_equal(c->server.idle_ms, 5000);
+    assert_int_equal(c->server.connect_us, 700000);
     assert_int_equal(c->tls, MQ_TLS_DISABLED);
     mq_conf_free(c);
 }

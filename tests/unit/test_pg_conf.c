@@ -62,14 +62,14 @@ static void test_users_and_passwords(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct pg_conf *c = load_uri(cases[i].uri);
         if (cases[i].user)
-            assert_string_equal(c->user, cases[i].user);
+            assert_string_equal(c->server.user, cases[i].user);
         else
-            assert_null(c->user);
+            assert_null(c->server.user);
         if (cases[i].password)
-            assert_string_equal(c->password, cases[i].password);
+            assert_string_equal(c->server.password, cases[i].password);
         else
-            assert_null(c->password);
-        assert_string_equal(c->database, "d");
+            assert_null(c->server.password);
+        assert_string_equal(c->server.database, "d");
         pg_conf_free(c);
     }
 }
@@ -78,13 +78,10 @@ static void test_hosts(void **state)
 {
     (void)state;
     struct pg_conf *c = load_uri("postgresql://u:p@a:1,b,[2001:db8::1]:3/d");
-    assert_int_equal(c->nhosts, 3);
-    char text[64];
+    assert_int_equal(c->server.nhosts, 3);
     static const char *const want[] = {"a:1", "b:5432", "[2001:db8::1]:3"};
-    for (size_t i = 0; i < 3; i++) {
-        pg_host_text(&c->hosts[i], text, sizeof text);
-        assert_string_equal(text, want[i]);
-    }
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(c->server.hosts[i].name, want[i]);
     /* No word about it: one that takes writes. */
     assert_int_equal(c->target, PG_TARGET_READ_WRITE);
     pg_conf_free(c);
@@ -111,7 +108,7 @@ static void test_parameters_pass_or_are_translated(void **state)
     assert_string_equal(param_get(c, "sslrootcert"), "/etc/ca.pem");
     assert_string_equal(param_get(c, "application_name"), "mine");
     assert_string_equal(param_get(c, "options"), "-c geqo=off");
-    assert_int_equal(c->connect_us, 7000000);
+    assert_int_equal(c->server.connect_us, 7000000);
     assert_string_equal(c->schema, "s");
     pg_conf_free(c);
     c = load_uri("postgresql://u:p@h/d?ssl=true");
@@ -136,15 +133,15 @@ static void test_keys_fill_what_the_uri_leaves_open(void **state)
                          {"postgresql_prepared_statements", "OFF"},
                          {"postgresql_key_value_table_name", "ignored"}};
     struct pg_conf *c = load_kv(kv, sizeof kv / sizeof kv[0]);
-    assert_string_equal(c->user, "u");
-    assert_string_equal(c->password, "from key");
-    assert_string_equal(c->hosts[0].port, "6432");
-    assert_string_equal(c->database, "d");
+    assert_string_equal(c->server.user, "u");
+    assert_string_equal(c->server.password, "from key");
+    assert_int_equal(c->server.hosts[0].port, 6432);
+    assert_string_equal(c->server.database, "d");
     assert_string_equal(param_get(c, "sslmode"), "require");
     assert_string_equal(param_get(c, "keepalives"), "0");
-    assert_int_equal(c->pool_size, 4);
-    assert_int_equal(c->min_idle, 4);
-    assert_int_equal(c->idle_us, 250000);
+    assert_int_equal(c->server.pool_size, 4);
+    assert_int_equal(c->server.min_idle, 4);
+    assert_int_equal(c->server.idle_ms, 250);
     assert_int_equal(c->prepared, PG_PREPARED_OFF);
     pg_conf_free(c);
 }
@@ -157,9 +154,9 @@ static void test_empty_values_are_unset(void **state)
                          {"postgresql_password", ""},
                          {"postgresql_table_names_prefix", ""}};
     struct pg_conf *c = load_kv(kv, 4);
-    assert_null(c->password);
-    assert_string_equal(c->hosts[0].host, "localhost");
-    assert_string_equal(c->database, "supertokens");
+    assert_null(c->server.password);
+    assert_string_equal(c->server.hosts[0].host, "localhost");
+    assert_string_equal(c->server.database, "supertokens");
     assert_string_equal(c->schema, "public");
     pg_conf_free(c);
 }

@@ -40,7 +40,7 @@ def uri_refused(plugin, uri, **options):
     ({"postgresql_connection_uri": "postgresql://u:p@%2Fvar%2Frun/x"},
      "postgresql:///var/run/.s.PGSQL.5432/x#public"),
     ({"postgresql_connection_uri": "postgresql:///x?host=/tmp&port=99"},
-     "postgresql:///tmp/.s.PGSQL.99;/tmp;99/x#public"),
+     "postgresql:///tmp/.s.PGSQL.99/x#public;/tmp;99"),
     ({"postgresql_connection_uri": "postgresql://u:p@db/x", "postgresql_host": "no",
       "postgresql_port": "1", "postgresql_database_name": "no", "postgresql_user": "no",
       "postgresql_table_schema": "s"}, "postgresql://db:1/x#s"),
