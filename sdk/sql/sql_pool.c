@@ -142,6 +142,19 @@ static stk_status open_conn(struct stk_pool *p, uint64_t deadline, void **conn, 
     return rc;
 }
 
+/* Called locked: what killed one has often killed all. */
+static void suspect_all(struct stk_pool *p)
+{
+    p->lost++;
+    for (uint32_t i = 0; i < p->nidle; i++)
+        p->idle[i].suspect = true;
+}
+
+static bool is_dead(const struct stk_pool *p, void *conn)
+{
+    return p->conf.ops.reuse && !p->conf.ops.reuse(p->conf.ud, conn);
+}
+
 /* Called locked: pops idle connections until one answers.  Unlocked while it
  * pings; true with the pool unlocked when *conn is good, else still locked. */
 static bool take_idle(struct stk_pool *p, void **conn)
@@ -152,13 +165,17 @@ static bool take_idle(struct stk_pool *p, void **conn)
         bool ping = p->conf.ops.ping &&
                     (it.suspect || (p->conf.ping_after_us && age > p->conf.ping_after_us));
         pthread_mutex_unlock(&p->lock);
-        if (!ping || p->conf.ops.ping(p->conf.ud, it.conn)) {
+        bool dead = is_dead(p, it.conn);
+        if (!dead && (!ping || p->conf.ops.ping(p->conf.ud, it.conn))) {
             *conn = it.conn;
             return true;
         }
         p->conf.ops.close(p->conf.ud, it.conn);
         pthread_mutex_lock(&p->lock);
-        p->lost++;
+        if (dead)
+            suspect_all(p);
+        else
+            p->lost++;
         release_slot(p);
     }
     return false;
@@ -222,9 +239,7 @@ static stk_status wait_for_one(struct stk_pool *p, uint64_t deadline, stk_status
                                void **conn, stk_err *err)
 {
     uint64_t start = now_us(p);
-    bool again = true;
-    stk_status rc = STK_OK;
-    while (again) {
+    for (bool again = true; again;) {
         if (p->nwaiters >= p->conf.max_waiters) {
             p->refused++;
             pthread_mutex_unlock(&p->lock);
@@ -232,19 +247,23 @@ static stk_status wait_for_one(struct stk_pool *p, uint64_t deadline, stk_status
         }
         struct waiter w = {.state = WAITING};
         int state = wait_turn(p, &w, now_us(p), deadline);
-        again = false;
-        if (state == MAY_OPEN) {
-            refused = rc = open_conn(p, deadline, conn, &again, err);
-            continue;
-        }
-        if (state == WAITING)
+        if (state == WAITING) {
             p->timeouts++;
-        pthread_mutex_unlock(&p->lock);
-        if (state == WAITING)
+            pthread_mutex_unlock(&p->lock);
             return refused ? refused : exhausted(p, now_us(p) - start, false, err);
-        *conn = w.conn;
+        }
+        if (state == GOT_CONN) {
+            pthread_mutex_unlock(&p->lock);
+            *conn = w.conn;
+            if (!is_dead(p, w.conn))
+                return STK_OK;
+            p->conf.ops.close(p->conf.ud, w.conn);
+            pthread_mutex_lock(&p->lock);
+            suspect_all(p); /* and one may be opened in its place */
+        }
+        refused = open_conn(p, deadline, conn, &again, err);
     }
-    return rc;
+    return refused;
 }
 
 stk_status stk_pool_get(struct stk_pool *p, uint64_t deadline, void **conn, stk_err *err)
@@ -274,9 +293,7 @@ void stk_pool_put(struct stk_pool *p, void *conn, bool broken)
         p->conf.ops.close(p->conf.ud, conn);
     pthread_mutex_lock(&p->lock);
     if (broken) {
-        p->lost++;
-        for (uint32_t i = 0; i < p->nidle; i++)
-            p->idle[i].suspect = true;
+        suspect_all(p);
         release_slot(p);
     } else if (!hand_over(p, conn)) {
         uint64_t now = p->conf.idle_timeout_us || p->conf.ping_after_us ? now_us(p) : 0;

@@ -22,7 +22,10 @@ struct stk_pool_ops {
     /* Opens one connection before the deadline; fills err on failure. */
     stk_status (*open)(void *ud, uint64_t deadline_us, void **conn, stk_err *err);
     void (*close)(void *ud, void *conn);
-    /* True when an idle connection may still be used.  NULL: always. */
+    /* Called when a connection is handed out once more: false when it is known to be
+     * dead, as by its socket.  No round trip.  NULL: none is known to be. */
+    bool (*reuse)(void *ud, void *conn);
+    /* Asks the server whether an idle connection may still be used.  NULL: it may. */
     bool (*ping)(void *ud, void *conn);
     /* True when open() failed only because the server takes no connection more:
      * who wanted one then waits for one of those that are open.  NULL: never. */

@@ -8,6 +8,7 @@
 struct world {
     atomic_int opened, closed, pinged;
     atomic_bool refuse, dead;
+    struct fake_conn *lost;   /* whose socket is closed */
     atomic_uint_fast64_t now; /* 0: the real clock */
     stk_host host;
 };
@@ -27,6 +28,12 @@ static stk_status w_open(void *ud, uint64_t deadline, void **conn, stk_err *err)
     c->number = atomic_fetch_add(&w->opened, 1);
     *conn = c;
     return STK_OK;
+}
+
+static bool w_reuse(void *ud, void *conn)
+{
+    struct world *w = ud;
+    return conn != w->lost;
 }
 
 static void w_close(void *ud, void *conn)
@@ -61,6 +68,7 @@ static struct stk_pool *make(struct world *w, uint32_t max, struct stk_pool_conf
     conf.host = &w->host;
     conf.ops.open = w_open;
     conf.ops.close = w_close;
+    conf.ops.reuse = w_reuse;
     conf.ops.ping = w_ping;
     conf.ud = w;
     conf.max = max;
@@ -295,6 +303,36 @@ static void waiters_are_served_in_order(void **state)
     stk_pool_free(p);
 }
 
+static void dead_ones_are_not_handed_out(void **state)
+{
+    (void)state;
+    struct world w;
+    struct stk_pool *p = make(&w, 2, (struct stk_pool_conf){0});
+    struct fake_conn *a = get(p), *b = get(p);
+    stk_pool_put(p, b, false);
+    stk_pool_put(p, a, false);
+    w.lost = a;
+    assert_ptr_equal(get(p), b); /* which was asked, for what killed one ... */
+    assert_true(w.pinged == 1 && w.closed == 1 && w.opened == 2);
+
+    a = get(p);
+    w.lost = b;
+    atomic_int turn = 0;
+    struct waiter_thread t = {.pool = p, .turn = &turn};
+    pthread_create(&t.thread, NULL, wait_for_one, &t);
+    until_waiters(p, 1);
+    stk_pool_put(p, b, false); /* given to the waiter, who opens another in its place */
+    pthread_join(t.thread, NULL);
+    assert_int_equal(t.status, STK_OK);
+    assert_true(w.opened == 4 && w.closed == 2);
+    struct stk_pool_stats st;
+    stk_pool_get_stats(p, &st);
+    assert_true(st.open == 2 && st.idle == 1 && st.reconnects == 2);
+    stk_pool_put(p, a, false);
+    stk_pool_free(p);
+    assert_int_equal(w.opened, w.closed);
+}
+
 struct storm {
     struct stk_pool *pool;
     atomic_int in_use, peak, timeouts;
@@ -357,6 +395,7 @@ int main(void)
         cmocka_unit_test(full_server_is_waited_for),
         cmocka_unit_test(broken_ones_are_replaced),
         cmocka_unit_test(idle_ones_grow_old),
+        cmocka_unit_test(dead_ones_are_not_handed_out),
         cmocka_unit_test(waiters_are_served_in_order),
         cmocka_unit_test(storm_never_shares_or_loses),
     };
