@@ -7,8 +7,7 @@
 #include <stdatomic.h>
 
 #include <mysql.h>
-#include <stk_driver.h>
-#include <stk_sql.h>
+#include <stk_server.h>
 
 #include "mq_conf.h"
 #include "mq_error.h"
@@ -16,22 +15,15 @@
 /* my_bool in MariaDB's library, bool in MySQL's. */
 typedef __typeof__(*((MYSQL_BIND *)0)->is_null) mq_bool;
 
-#define MQ_DEFAULT_US 30000000u /* a call without a deadline */
-#define MQ_GRACE_US 500000u     /* a commit past its deadline is waited for this long */
+#define MQ_GRACE_US 500000u /* a commit past its deadline is waited for this long */
 #define MQ_ROLLBACK_US 5000000u
 #define MQ_PING_US 2000000u
 #define MQ_CLOSE_US 1000000u
 
 struct stk_db {
+    struct stk_server server;
     struct mq_conf *conf;
-    struct stk_sql *sql;
-    struct stk_pool *pool;
-    uint32_t flags;         /* STK_OPEN_* */
-    atomic_bool up;         /* the last attempt to connect succeeded */
-    atomic_bool was_up;     /* one did */
-    atomic_bool plain;      /* TLS was preferred, but the server has none */
-    atomic_uint first_host; /* index of the host that was good last */
-    struct stk_jobs kills;  /* what the server still runs is ended by them */
+    atomic_bool plain; /* TLS was preferred, but the server has none */
 };
 
 /* A result cell as the library writes it. */
@@ -53,7 +45,7 @@ struct mq_conn {
     struct stk_db *db;
     const struct stk_server_host *host;
     struct mq_stmt **stmts; /* [query * STK_SQL_SLOTS + slot], prepared on first use */
-    uint64_t uses;          /* times taken from the pool */
+    bool reused;            /* not opened for who has it now */
     unsigned long id;       /* the server's number of this connection */
     size_t max_packet;
     const char *server; /* "db:3306" */
@@ -63,21 +55,12 @@ struct mq_conn {
     uint32_t cap;
 };
 
-struct stk_txn {
-    stk_db *db;
-    struct mq_conn *conn; /* NULL until the first batch */
-    uint64_t deadline_us;
-    int32_t mode;
-    bool open;   /* START TRANSACTION was sent */
-    bool failed; /* the server's transaction is aborted or gone */
-    bool wrote;
-};
-
 /* The host, kept by load(); NULL before. */
 extern const stk_host *mq_core;
-uint64_t mq_now(void);
-/* deadline_us, or dflt_us from now when it is 0. */
-uint64_t mq_deadline(uint64_t deadline_us, uint64_t dflt_us);
+static inline uint64_t mq_now(void)
+{
+    return mq_core->now_us(mq_core->ctx);
+}
 
 /* -- mq_query.c */
 
@@ -112,16 +95,14 @@ void mq_tls_set_up(MYSQL *my, const struct mq_conf *conf, bool plain);
 
 /* -- mq_connect.c */
 
-/* One connection to the first host that will do. */
-stk_status mq_connect(struct stk_db *db, uint64_t deadline_us, struct mq_conn **out, stk_err *err);
+/* Of struct stk_server_ops. */
+stk_status mq_connect(struct stk_server *s, uint64_t deadline_us, void **conn, stk_err *err);
+void mq_disconnect(void *conn);
+bool mq_reuse(void *conn);
+bool mq_ping(struct stk_server *s, void *conn);
 /* A bare one to this host, for mq_kill(); NULL: none. */
 MYSQL *mq_connect_bare(const struct mq_conf *conf, const struct stk_server_host *host, bool plain,
                        uint64_t deadline_us);
-void mq_disconnect(struct mq_conn *conn);
-/* False when the server has closed the socket or told something fatal. */
-bool mq_alive(struct mq_conn *conn);
-/* Whether the server takes writes, as it says. */
-stk_status mq_ask_server(struct mq_conn *conn, uint64_t deadline_us, bool *read_only, stk_err *err);
 void mq_place(const struct mq_conn *conn, struct mq_place *out);
 
 /* -- mq_stmt.c */
@@ -139,17 +120,10 @@ bool mq_stmt_run(struct mq_conn *conn, const stk_call *call, const struct stk_sq
                  stk_arena *arena, struct mq_run *run);
 void mq_stmt_forget(struct mq_conn *conn);
 
-/* -- mysql.c */
+/* -- mq_exec.c, of struct stk_server_ops */
 
-/* A connection of the pool that is not known to be dead. */
-stk_status mq_take(stk_db *db, uint64_t deadline_us, struct mq_conn **out, stk_err *err);
-
-/* -- mq_exec.c */
-
-stk_status mq_begin(stk_db *db, int32_t mode, uint64_t deadline_us, stk_txn **txn, stk_err *err);
-stk_status mq_exec(stk_db *db, stk_txn *txn, stk_batch *batch, stk_err *err);
-stk_status mq_commit(stk_txn *txn, uint64_t deadline_us, stk_err *err);
-void mq_rollback(stk_txn *txn);
+stk_status mq_attempt(struct stk_exec *x, stk_err *err);
+bool mq_undo(void *conn);
 
 /* -- mq_schema.c, mq_lease.c */
 

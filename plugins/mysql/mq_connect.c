@@ -178,7 +178,8 @@ static stk_status open_host(struct stk_db *db, const struct stk_server_host *hos
 
 /* ---------------------------------------------------------------- the server */
 
-stk_status mq_ask_server(struct mq_conn *conn, uint64_t deadline_us, bool *read_only, stk_err *err)
+static stk_status ask_server(struct mq_conn *conn, uint64_t deadline_us, bool *read_only,
+                             stk_err *err)
 {
     MYSQL_RES *res = NULL;
     stk_status st = mq_query(conn,
@@ -211,7 +212,7 @@ static stk_status check_server(struct mq_conn *conn, uint64_t deadline_us, stk_e
                                    "needed",
                            conn->server, info);
     bool read_only;
-    stk_status st = mq_ask_server(conn, deadline_us, &read_only, err);
+    stk_status st = ask_server(conn, deadline_us, &read_only, err);
     /* With one host its refusals are better told one by one. */
     if (st == STK_OK && read_only && conn->db->conf->server.nhosts > 1)
         return stk_err_set(err, STK_E_UNAVAILABLE,
@@ -221,12 +222,14 @@ static stk_status check_server(struct mq_conn *conn, uint64_t deadline_us, stk_e
     return st;
 }
 
-static stk_status connect_host(struct stk_db *db, const struct stk_server_host *host,
-                               uint64_t deadline_us, struct mq_conn **out, stk_err *err)
+static stk_status connect_host(struct stk_server *s, const struct stk_server_host *host, int how,
+                               uint64_t deadline_us, void **out, stk_err *err)
 {
+    (void)how;
+    stk_db *db = (stk_db *)s;
     struct mq_conn *conn = calloc(1, sizeof *conn);
     if (conn)
-        conn->stmts = calloc((size_t)db->sql->nqueries * STK_SQL_SLOTS + 1, sizeof *conn->stmts);
+        conn->stmts = calloc((size_t)s->sql->nqueries * STK_SQL_SLOTS + 1, sizeof *conn->stmts);
     stk_status st = STK_E_NOMEM;
     if (!conn || !conn->stmts) {
         stk_err_nomem(err);
@@ -247,62 +250,14 @@ out:
     return st;
 }
 
-/* ------------------------------------------------------------- the host list */
-
-/* Appends what one host of several said. */
-static void note(char *all, size_t n, const char *msg)
+stk_status mq_connect(struct stk_server *s, uint64_t deadline_us, void **conn, stk_err *err)
 {
-    size_t len = strlen(all);
-    if (strncmp(msg, MQ_NAME ": ", strlen(MQ_NAME) + 2) == 0)
-        msg += strlen(MQ_NAME) + 2;
-    const char *end = strstr(msg, ". ");
-    snprintf(all + len, n - len, "%s%.*s", len ? "; " : "",
-             (int)(end ? (size_t)(end - msg) : strlen(msg)), msg);
+    return stk_server_try(s, 0, deadline_us, connect_host, conn, err);
 }
 
-static stk_status try_hosts(struct stk_db *db, uint64_t deadline_us, struct mq_conn **out,
-                            stk_err *err)
+void mq_disconnect(void *closed)
 {
-    const struct mq_conf *conf = db->conf;
-    char all[400] = "";
-    size_t first = atomic_load(&db->first_host);
-    stk_status st = STK_E_UNAVAILABLE;
-    for (size_t i = 0; i < conf->server.nhosts; i++) {
-        size_t index = (first + i) % conf->server.nhosts;
-        st = connect_host(db, &conf->server.hosts[index], deadline_us, out, err);
-        if (st == STK_OK)
-            atomic_store(&db->first_host, (unsigned)index);
-        /* That user or settings are wrong, or the database is missing, would be so
-         * everywhere. */
-        if (st == STK_OK || (st != STK_E_UNAVAILABLE && st != STK_E_TIMEOUT) ||
-            err->native == 1049 || conf->server.nhosts == 1)
-            return st;
-        note(all, sizeof all, err->msg);
-        if (mq_now() >= deadline_us)
-            break;
-    }
-    return stk_err_set(err, st, MQ_NAME ": none of %zu hosts can be used: %s", conf->server.nhosts,
-                       all);
-}
-
-stk_status mq_connect(struct stk_db *db, uint64_t deadline_us, struct mq_conn **out, stk_err *err)
-{
-    stk_err own = {.size = sizeof own};
-    if (!err)
-        err = &own;
-    stk_status st = try_hosts(db, deadline_us, out, err);
-    if (st != STK_OK) {
-        /* Before the first connection it is told by whoever opens the database. */
-        if (atomic_exchange(&db->up, false))
-            stk_logf(mq_core, STK_LOG_WARN, MQ_NAME, "%s", err->msg);
-    } else if (!atomic_exchange(&db->up, true) && atomic_exchange(&db->was_up, true)) {
-        stk_logf(mq_core, STK_LOG_INFO, MQ_NAME, MQ_NAME ": connected to %s again", (*out)->server);
-    }
-    return st;
-}
-
-void mq_disconnect(struct mq_conn *conn)
-{
+    struct mq_conn *conn = closed;
     if (!conn)
         return;
     /* Closed first, so that the statements are freed without a word to the
@@ -329,11 +284,20 @@ static int socket_of(MYSQL *my)
 #endif
 }
 
-bool mq_alive(struct mq_conn *conn)
+bool mq_reuse(void *idle)
 {
+    struct mq_conn *conn = idle;
+    conn->reused = true;
     /* Whatever can be read while idle is the end of the stream or a farewell. */
     struct pollfd p = {socket_of(conn->my), POLLIN, 0};
     return p.fd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+bool mq_ping(struct stk_server *s, void *conn)
+{
+    bool read_only;
+    return ask_server(conn, mq_now() + MQ_PING_US, &read_only, NULL) == STK_OK &&
+           !(read_only && s->conf->nhosts > 1);
 }
 
 void mq_place(const struct mq_conn *conn, struct mq_place *out)

@@ -67,7 +67,7 @@ static bool late(void)
 static int wait_io(my_socket fd, my_bool is_read, int timeout_ms)
 {
     struct pollfd p = {fd, is_read ? POLLIN : POLLOUT, 0};
-    uint64_t own = mq_now() + (timeout_ms > 0 ? (uint64_t)timeout_ms * 1000 : MQ_DEFAULT_US);
+    uint64_t own = mq_now() + (timeout_ms > 0 ? (uint64_t)timeout_ms * 1000 : STK_SERVER_WAIT_US);
     for (;;) {
         uint64_t now = mq_now();
         uint64_t end = limit.deadline_us ? limit.deadline_us : own;
@@ -110,7 +110,7 @@ void mq_limit_connected(MYSQL *my)
 
 void mq_limit_set_up(MYSQL *my, unsigned seconds)
 {
-    seconds = MQ_DEFAULT_US / 1000000;
+    seconds = STK_SERVER_WAIT_US / 1000000;
     mysql_options(my, MYSQL_OPT_READ_TIMEOUT, &seconds);
     mysql_options(my, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
 }
@@ -157,7 +157,7 @@ void mq_kill(struct mq_conn *conn, bool statement_only)
     if (!k)
         return;
     *k = (struct kill){conn->db, conn->host, conn->id, statement_only};
-    stk_jobs_start(&conn->db->kills, deliver, k);
+    stk_jobs_start(&conn->db->server.jobs, deliver, k);
 }
 
 /* --------------------------------------------------------- single statements */

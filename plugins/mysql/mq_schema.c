@@ -22,12 +22,16 @@ struct job {
 static stk_status job_start(struct job *job, stk_db *db, stk_err *err)
 {
     *job = (struct job){.db = db};
-    return mq_take(db, mq_now() + CATALOG_US, &job->conn, err);
+    void *conn;
+    stk_status st = stk_pool_get(db->server.pool, mq_now() + CATALOG_US, &conn, err);
+    if (st == STK_OK)
+        job->conn = conn;
+    return st;
 }
 
 static void job_end(struct job *job, stk_status st)
 {
-    stk_pool_put(job->db->pool, job->conn, st == STK_E_TIMEOUT || st == STK_E_UNAVAILABLE);
+    stk_pool_put(job->db->server.pool, job->conn, st == STK_E_TIMEOUT || st == STK_E_UNAVAILABLE);
 }
 
 static stk_status run(struct job *job, const char *sql, uint64_t us, stk_err *err)
@@ -189,7 +193,7 @@ static struct stk_migrate runner(struct job *job, const stk_migration *scripts, 
                                 .manual = "source migration_scripts/mysql/%s.sql",
                                 .scripts = scripts,
                                 .nscripts = nscripts,
-                                .catalog_version = job->db->sql->version};
+                                .catalog_version = job->db->server.sql->version};
 }
 
 stk_status mq_migration_status(stk_db *db, const stk_migration *scripts, size_t nscripts,
@@ -283,7 +287,7 @@ stk_status mq_verify(stk_db *db, stk_err *err)
         job_end(&job, st);
     }
     if (st == STK_OK)
-        st = stk_sql_verify(db->sql, real, STK_SQL_REMEDY(MQ_NAME), err);
+        st = stk_sql_verify(db->server.sql, real, STK_SQL_REMEDY(MQ_NAME), err);
     if (st == STK_OK)
         stk_sql_warn_of_java_core(real, mq_core, MQ_NAME, db->conf->server.database);
     stk_sql_real_free(real);
@@ -318,7 +322,7 @@ static stk_status change(stk_db *db, const stk_catalog *catalog,
 {
     struct stk_sql *sql = NULL;
     struct job job;
-    stk_status st = stk_sql_open(catalog, &db->sql->dialect, &sql, err);
+    stk_status st = stk_sql_open(catalog, &db->server.sql->dialect, &sql, err);
     if (st != STK_OK)
         return st;
     st = job_start(&job, db, err);
@@ -341,7 +345,7 @@ stk_status mq_ensure(stk_db *db, const stk_catalog *catalog, stk_err *err)
 
 stk_status mq_drop(stk_db *db, const stk_catalog *catalog, stk_err *err)
 {
-    if (!(db->flags & STK_OPEN_SCRATCH))
+    if (!(db->server.flags & STK_OPEN_SCRATCH))
         return stk_err_set(err, STK_E_INVALID,
                            MQ_NAME ": tables are dropped only on a handle opened as scratch");
     return change(db, catalog, discard, err);

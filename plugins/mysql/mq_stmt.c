@@ -24,7 +24,7 @@ static struct mq_stmt **slot_of(struct mq_conn *c, uint16_t query, uint8_t slot)
 
 void mq_stmt_forget(struct mq_conn *c)
 {
-    for (size_t i = 0; i < (size_t)c->db->sql->nqueries * STK_SQL_SLOTS; i++) {
+    for (size_t i = 0; i < (size_t)c->db->server.sql->nqueries * STK_SQL_SLOTS; i++) {
         stmt_free(c->stmts[i]);
         c->stmts[i] = NULL;
     }
@@ -73,7 +73,7 @@ static struct mq_stmt *prepare(struct mq_conn *c, const struct stk_sql_stmt *tex
     struct mq_stmt *s = calloc(1, sizeof *s);
     if (s)
         s->h = mysql_stmt_init(c->my);
-    if (!s || !s->h || !bind_out(s, c->db->sql, text)) {
+    if (!s || !s->h || !bind_out(s, c->db->server.sql, text)) {
         mq_failure_set(&run->f, 2008, "HY001", "out of memory");
         goto fail;
     }
@@ -142,7 +142,7 @@ static bool bind_all(struct mq_conn *c, const struct stk_sql_stmt *text, const s
     }
     for (uint16_t i = 0; i < text->nbinds; i++) {
         stk_val v;
-        stk_sql_value(c->db->sql, call, piece, &text->binds[i], arena, &v);
+        stk_sql_value(c->db->server.sql, call, piece, &text->binds[i], arena, &v);
         bind_in(c, i, &v);
         bytes += c->in[i].buffer_length;
     }
@@ -215,7 +215,7 @@ static bool read_rows(struct mq_stmt *s, const struct stk_sql *sql, const stk_qu
 bool mq_stmt_run(struct mq_conn *c, const stk_call *call, const struct stk_sql_piece *piece,
                  stk_arena *arena, struct mq_run *run)
 {
-    const struct stk_sql *sql = c->db->sql;
+    const struct stk_sql *sql = c->db->server.sql;
     const stk_query *q = &sql->queries[call->query->id];
     const struct stk_sql_stmt *text = stk_sql_stmt(sql, q->id, piece->slot);
     run->sent = false;

@@ -10,8 +10,7 @@
 #include <stdatomic.h>
 
 #include <libpq-fe.h>
-#include <stk_driver.h>
-#include <stk_sql.h>
+#include <stk_server.h>
 
 #include "pg_conf.h"
 #include "pg_error.h"
@@ -28,8 +27,7 @@ enum {
     PG_OID_INT8_ARRAY = 1016
 };
 
-#define PG_DEFAULT_US 30000000u /* a call without a deadline */
-#define PG_GRACE_US 500000u     /* a commit past its deadline is waited for this long */
+#define PG_GRACE_US 500000u /* a commit past its deadline is waited for this long */
 #define PG_ROLLBACK_US 5000000u
 #define PG_PING_US 2000000u
 #define PG_PLANS_US 500000u /* cached plans are dropped after this, doubled each time */
@@ -46,24 +44,18 @@ struct pg_slot {
 };
 
 struct stk_db {
+    struct stk_server server;
     struct pg_conf *conf;
-    struct stk_sql *sql;
-    struct stk_pool *pool;
     struct pg_slot *guards; /* by query, made on first use */
     uint32_t nbits;         /* of pg_conn.prepared */
-    uint32_t flags;         /* STK_OPEN_* */
     atomic_bool use_prepared;
-    atomic_bool up;          /* the last attempt to connect succeeded */
-    atomic_bool was_up;      /* one did */
-    atomic_uint first_host;  /* index of the host that was good last */
-    struct stk_jobs cancels; /* deliver cancel requests */
 };
 
 struct pg_conn {
     PGconn *pg;
     struct stk_db *db;
     uint64_t *prepared; /* one bit a statement: see pg_exec.c */
-    uint64_t uses;      /* times taken from the pool */
+    bool reused;        /* not opened for who has it now */
     bool direct;        /* known to talk to the server itself, no pooler between */
     const char *server; /* "db:5432" */
     /* When cached plans are dropped next, and how long after that again; 0: never. */
@@ -76,28 +68,20 @@ struct pg_conn {
     uint32_t cap;
 };
 
-struct stk_txn {
-    stk_db *db;
-    struct pg_conn *conn; /* NULL until the first batch */
-    uint64_t deadline_us;
-    int32_t mode;
-    bool failed; /* the server's transaction is aborted or gone */
-    bool wrote;
-};
-
 /* The host, kept by load(); NULL before. */
 extern const stk_host *pg_core;
-uint64_t pg_now(void);
-/* deadline_us, or dflt_us from now when it is 0. */
-uint64_t pg_deadline(uint64_t deadline_us, uint64_t dflt_us);
+static inline uint64_t pg_now(void)
+{
+    return pg_core->now_us(pg_core->ctx);
+}
 
 /* -- pg_connect.c */
 
-/* One connection to the first host that will do. */
-stk_status pg_connect(struct stk_db *db, uint64_t deadline_us, struct pg_conn **out, stk_err *err);
-void pg_disconnect(struct pg_conn *conn);
-/* False when the server has closed the socket or told something fatal. */
-bool pg_alive(struct pg_conn *conn);
+/* Of struct stk_server_ops. */
+stk_status pg_connect(struct stk_server *s, uint64_t deadline_us, void **conn, stk_err *err);
+void pg_disconnect(void *conn);
+bool pg_reuse(void *conn);
+bool pg_ping(struct stk_server *s, void *conn);
 void pg_place(const struct pg_conn *conn, struct pg_place *out);
 
 /* -- pg_wait.c */
@@ -132,17 +116,13 @@ void pg_rows(const struct stk_sql *sql, const stk_query *q, PGresult *res, uint3
              stk_arena *arena, stk_result *out);
 int64_t pg_cell_i64(const PGresult *res, int row, int col);
 
-/* -- postgresql.c */
+/* -- pg_exec.c, of struct stk_server_ops */
 
-/* A connection of the pool that is not known to be dead. */
-stk_status pg_take(stk_db *db, uint64_t deadline_us, struct pg_conn **out, stk_err *err);
+stk_status pg_attempt(struct stk_exec *x, stk_err *err);
+bool pg_undo(void *conn);
 
-/* -- pg_exec.c, pg_txn.c */
+/* -- pg_guard.c */
 
-stk_status pg_begin(stk_db *db, int32_t mode, uint64_t deadline_us, stk_txn **txn, stk_err *err);
-stk_status pg_exec(stk_db *db, stk_txn *txn, stk_batch *batch, stk_err *err);
-stk_status pg_commit(stk_txn *txn, uint64_t deadline_us, stk_err *err);
-void pg_rollback(stk_txn *txn);
 /* The guarded statement of an UPDATE, DELETE or SELECT; NULL: out of memory. */
 const struct pg_guard *pg_guard_get(struct stk_db *db, const struct stk_sql_stmt *stmt);
 void pg_guards_free(struct stk_db *db);

@@ -8,7 +8,6 @@
 
 #include <poll.h>
 #include <stdlib.h>
-#include <time.h>
 
 bool pg_param_known(const char *keyword)
 {
@@ -198,10 +197,12 @@ static stk_status check_server(struct pg_conn *conn, enum pg_target target, uint
     return ask_server(conn, target, deadline_us, err);
 }
 
-static stk_status connect_host(struct stk_db *db, const struct stk_server_host *host,
-                               enum pg_target target, uint64_t deadline_us, struct pg_conn **out,
-                               stk_err *err)
+/* how: an enum pg_target. */
+static stk_status connect_host(struct stk_server *s, const struct stk_server_host *host, int how,
+                               uint64_t deadline_us, void **out, stk_err *err)
 {
+    stk_db *db = (stk_db *)s;
+    enum pg_target target = (enum pg_target)how;
     PGconn *pg = NULL;
     stk_status st = open_host(db->conf, host, target, deadline_us, &pg, err);
     if (st != STK_OK)
@@ -217,83 +218,22 @@ static stk_status connect_host(struct stk_db *db, const struct stk_server_host *
     return st;
 }
 
-/* Whether another host may do better: not when this one said that the user or
- * the settings are wrong, which would be so everywhere. */
-static bool try_next(stk_status st, const stk_err *err)
+stk_status pg_connect(struct stk_server *s, uint64_t deadline_us, void **conn, stk_err *err)
 {
-    return (st == STK_E_UNAVAILABLE || st == STK_E_TIMEOUT) && strcmp(err->sqlstate, "3D000") != 0;
-}
-
-/* ------------------------------------------------------------- the host list */
-
-/* Appends what one host of several said. */
-static void note(char *all, size_t n, const char *msg)
-{
-    size_t len = strlen(all);
-    if (strncmp(msg, PG_NAME ": ", strlen(PG_NAME) + 2) == 0)
-        msg += strlen(PG_NAME) + 2;
-    size_t sentence = strcspn(msg, ".");
-    while (msg[sentence] == '.' && msg[sentence + 1] != ' ' && msg[sentence + 1] != '\0')
-        sentence += 1 + strcspn(msg + sentence + 1, ".");
-    snprintf(all + len, n - len, "%s%.*s", len ? "; " : "", (int)sentence, msg);
-}
-
-static stk_status try_hosts(struct stk_db *db, enum pg_target target, uint64_t deadline_us,
-                            struct pg_conn **out, stk_err *err)
-{
-    const struct pg_conf *conf = db->conf;
-    char all[400] = "";
-    size_t first = atomic_load(&db->first_host);
+    const struct pg_conf *conf = ((stk_db *)s)->conf;
+    bool prefer = conf->target == PG_TARGET_PREFER_STANDBY;
     if (conf->random_host)
-        first = (size_t)(pg_now() / 7) % conf->server.nhosts;
-    stk_status st = STK_E_UNAVAILABLE;
-    for (size_t i = 0; i < conf->server.nhosts; i++) {
-        size_t index = (first + i) % conf->server.nhosts;
-        st = connect_host(db, &conf->server.hosts[index], target, deadline_us, out, err);
-        if (st == STK_OK)
-            atomic_store(&db->first_host, (unsigned)index);
-        if (st == STK_OK || !try_next(st, err) || conf->server.nhosts == 1)
-            return st;
-        note(all, sizeof all, err->msg);
-        if (pg_now() >= deadline_us)
-            break;
-    }
-    return stk_err_set(err, st, PG_NAME ": none of %zu hosts can be used: %s", conf->server.nhosts,
-                       all);
-}
-
-static void tell_state(struct stk_db *db, stk_status st, const struct pg_conn *conn,
-                       const stk_err *err)
-{
-    if (st != STK_OK) {
-        /* Before the first connection it is told by whoever opens the database. */
-        if (atomic_exchange(&db->up, false))
-            stk_logf(pg_core, STK_LOG_WARN, PG_NAME, "%s", err->msg);
-    } else if (!atomic_exchange(&db->up, true) && atomic_exchange(&db->was_up, true)) {
-        stk_logf(pg_core, STK_LOG_INFO, PG_NAME, PG_NAME ": connected to %s again", conn->server);
-    }
-}
-
-stk_status pg_connect(struct stk_db *db, uint64_t deadline_us, struct pg_conn **out, stk_err *err)
-{
-    stk_err own = {.size = sizeof own};
-    if (!err)
-        err = &own;
-    enum pg_target target = db->conf->target;
-    struct pg_conn *conn = NULL;
-    stk_status st = try_hosts(db, target == PG_TARGET_PREFER_STANDBY ? PG_TARGET_STANDBY : target,
-                              deadline_us, &conn, err);
-    if (st == STK_E_UNAVAILABLE && target == PG_TARGET_PREFER_STANDBY)
-        st = try_hosts(db, PG_TARGET_ANY, deadline_us, &conn, err);
-    tell_state(db, st, conn, err);
-    *out = conn;
+        atomic_store(&s->first_host, (unsigned)(pg_now() / 7 % s->conf->nhosts));
+    stk_status st = stk_server_try(s, prefer ? PG_TARGET_STANDBY : conf->target, deadline_us,
+                                   connect_host, conn, err);
+    if (st == STK_E_UNAVAILABLE && prefer)
+        st = stk_server_try(s, PG_TARGET_ANY, deadline_us, connect_host, conn, err);
     return st;
 }
 
-void pg_disconnect(struct pg_conn *conn)
+void pg_disconnect(void *closed)
 {
-    if (!conn)
-        return;
+    struct pg_conn *conn = closed;
     PQfinish(conn->pg);
     free(conn->prepared);
     free(conn->values);
@@ -304,8 +244,10 @@ void pg_disconnect(struct pg_conn *conn)
     free(conn);
 }
 
-bool pg_alive(struct pg_conn *conn)
+bool pg_reuse(void *idle)
 {
+    struct pg_conn *conn = idle;
+    conn->reused = true;
     struct pollfd p = {PQsocket(conn->pg), POLLIN, 0};
     if (p.fd < 0 || PQstatus(conn->pg) == CONNECTION_BAD)
         return false;
@@ -316,6 +258,18 @@ bool pg_alive(struct pg_conn *conn)
     if (!PQconsumeInput(conn->pg))
         return false;
     return PQstatus(conn->pg) == CONNECTION_OK && poll(&p, 1, 0) == 0;
+}
+
+bool pg_ping(struct stk_server *s, void *conn)
+{
+    enum pg_target target = ((stk_db *)s)->conf->target;
+    PGresult *res = NULL;
+    if (pg_query(conn, "SELECT pg_catalog.pg_is_in_recovery()", 0, NULL, pg_now() + PG_PING_US,
+                 &res, NULL) != STK_OK)
+        return false;
+    bool standby = PQntuples(res) == 1 && PQgetvalue(res, 0, 0)[0] == 't';
+    PQclear(res);
+    return !standby || (target != PG_TARGET_READ_WRITE && target != PG_TARGET_PRIMARY);
 }
 
 void pg_place(const struct pg_conn *conn, struct pg_place *out)

@@ -23,17 +23,16 @@ struct step {
 
 struct run {
     stk_db *db;
+    struct stk_sql *sql;
     struct pg_conn *conn;
     stk_batch *batch;
     uint64_t deadline_us;
     struct step *steps;
     struct step few[8]; /* steps of a small batch; commit() has no arena */
     uint32_t nsteps;
-    uint32_t pieces;  /* statements of all calls */
     bool ro;          /* how BEGIN is spelt */
     bool begin;       /* a transaction is opened here */
     bool commit;      /* and ended here */
-    bool writes;      /* the batch, or an earlier one, writes */
     bool ends;        /* what is written becomes permanent with this batch */
     bool cancelled;   /* the deadline passed */
     bool synced;      /* the answer is whole */
@@ -99,7 +98,7 @@ static bool needs_guard(const struct run *r, const stk_call *call)
 
 static stk_status send_call(struct run *r, uint16_t index, stk_err *err)
 {
-    struct stk_sql *sql = r->db->sql;
+    struct stk_sql *sql = r->sql;
     stk_call call;
     stk_batch_call(r->batch, index, &call);
     struct stk_sql_piece piece = {0};
@@ -151,9 +150,9 @@ static bool plans_are_due(const struct run *r)
 }
 
 /* Queues everything; STK_E_UNAVAILABLE when libpq would not take it. */
-static stk_status send_batch(struct run *r, stk_err *err)
+static stk_status send_batch(struct run *r, uint32_t pieces, stk_err *err)
 {
-    size_t most = 2 * (size_t)r->pieces + 3;
+    size_t most = 2 * (size_t)pieces + 3;
     r->steps = r->few;
     if (most > sizeof r->few / sizeof r->few[0])
         r->steps = stk_alloc(r->batch->arena, most * sizeof *r->steps);
@@ -182,10 +181,10 @@ static void take_rows(struct run *r, const struct step *s, PGresult *res)
 {
     stk_call call;
     stk_batch_call(r->batch, s->call, &call);
-    const stk_query *q = &r->db->sql->queries[call.query->id];
+    const stk_query *q = &r->sql->queries[call.query->id];
     switch (q->op) {
     case STK_OP_SELECT:
-        pg_rows(r->db->sql, q, res, (uint32_t)PQntuples(res), r->batch->arena, call.result);
+        pg_rows(r->sql, q, res, (uint32_t)PQntuples(res), r->batch->arena, call.result);
         return;
     case STK_OP_COUNT: call.result->affected = (uint64_t)pg_cell_i64(res, 0, 0); break;
     case STK_OP_UPDATE:
@@ -302,21 +301,20 @@ static stk_status judge_error(struct run *r, enum pg_wait end, unsigned *flags, 
     if (s && s->kind == STEP_BEGIN && strcmp(r->f.sqlstate, "0A000") == 0)
         memcpy(r->f.sqlstate, "25006", 6);
     uint16_t table =
-        call < r->batch->ncalls ? stk_sql_query_of(r->db->sql, r->batch, call)->table : STK_NONE;
-    stk_status st = pg_error_statement(r->db->sql, &at, table, &r->f, flags, err);
+        call < r->batch->ncalls ? stk_sql_query_of(r->sql, r->batch, call)->table : STK_NONE;
+    stk_status st = pg_error_statement(r->sql, &at, table, &r->f, flags, err);
     if (st == STK_E_EXPECT)
         stk_err_set(err, st, PG_NAME ": query \"%s\" met another number of rows than expected",
-                    stk_sql_query_of(r->db->sql, r->batch, call)->name);
+                    stk_sql_query_of(r->sql, r->batch, call)->name);
     if (end != PG_WAIT_READY || r->cancelled)
         *flags |= PG_DROP;
     return st;
 }
 
-/* What the answers mean: status, the call it belongs to (ncalls: none), flags. */
+/* What the answers mean: status, the call it belongs to (as it was: none), flags. */
 static stk_status judge(struct run *r, enum pg_wait end, uint32_t *call, unsigned *flags,
                         stk_err *err)
 {
-    *call = r->batch->ncalls;
     *flags = r->cancelled || end != PG_WAIT_READY ? PG_DROP : 0;
     if (r->failed) {
         if (r->at < r->nsteps && r->steps[r->at].call != STK_NONE)
@@ -338,7 +336,7 @@ static stk_status judge(struct run *r, enum pg_wait end, uint32_t *call, unsigne
         stk_call c;
         stk_batch_call(r->batch, i, &c);
         *call = i;
-        if (stk_sql_expect(r->db->sql, &c, err) != STK_OK)
+        if (stk_sql_expect(r->sql, &c, err) != STK_OK)
             return STK_E_EXPECT;
     }
     return STK_OK;
@@ -353,67 +351,20 @@ static void forget_unprepared(struct run *r, enum pg_wait end)
             set_bit(r->conn->prepared, r->steps[i].bit, false);
 }
 
-/* -------------------------------------------------------------- connections */
-
-/* Undoes an open transaction; false: the connection is of no use any more. */
-static bool undo(struct pg_conn *conn)
-{
-    return pg_query(conn, "ROLLBACK", 0, NULL, pg_now() + PG_ROLLBACK_US, NULL, NULL) == STK_OK;
-}
+/* --------------------------------------------------------------- the attempt */
 
 /* Where the batch is a unit of its own, or the first or last of a transaction. */
-static void plan(struct run *r, const stk_txn *txn)
+static void plan(struct run *r, const struct stk_exec *x)
 {
-    const stk_batch *b = r->batch;
-    bool own = !txn || (!txn->conn && (b->flags & STK_X_COMMIT));
-    bool locks = false;
-    r->writes = txn && txn->wrote;
-    r->pieces = 0;
-    for (uint32_t i = 0; i < b->ncalls; i++) {
-        stk_call call;
-        stk_batch_call(b, i, &call);
-        const stk_query *q = &r->db->sql->queries[call.query->id];
-        r->writes = r->writes || stk_sql_is_write(q);
-        locks = locks || (q->flags & STK_QF_LOCK);
-        struct stk_sql_piece piece = {0};
-        while (stk_sql_next(r->db->sql, &call, &piece))
-            r->pieces++;
-    }
-    r->ro = txn && txn->mode == STK_TXN_RO;
+    bool last = !x->txn || (r->batch->flags & STK_X_COMMIT);
+    bool own = last && !x->open;
+    bool wrote = x->writes || (x->txn && x->txn->wrote);
+    r->ro = x->txn && x->txn->mode == STK_TXN_RO;
     /* Reads need no transaction of their own, one write is one by itself. */
-    bool bare = own && !locks && (!r->writes || r->pieces <= 1);
-    r->begin = !bare && (!txn || !txn->conn);
-    r->commit = !bare && (!txn || (b->flags & STK_X_COMMIT));
-    r->ends = r->writes && (own || r->commit);
-}
-
-static void zero_results(const stk_batch *b)
-{
-    for (uint32_t i = 0; i < b->ncalls; i++) {
-        stk_call call;
-        stk_batch_call(b, i, &call);
-        memset(call.result, 0, sizeof *call.result);
-    }
-}
-
-/* Runs the batch once on r->conn. */
-static stk_status attempt(struct run *r, uint32_t *call, unsigned *flags, stk_err *err)
-{
-    zero_results(r->batch);
-    *call = r->batch->ncalls;
-    *flags = PG_DROP;
-    enum pg_wait end = PG_WAIT_LOST;
-    stk_status st = send_batch(r, err);
-    if (st == STK_OK) {
-        end = receive(r);
-        st = judge(r, end, call, flags, err);
-    } else if (st == STK_E_UNAVAILABLE) {
-        /* Unless COMMIT is on its way, the server commits nothing without the sync. */
-        r->ends = r->ends && r->nsteps && r->steps[r->nsteps - 1].kind == STEP_COMMIT;
-        st = judge_silence(r, end, flags, err);
-    }
-    forget_unprepared(r, end);
-    return st;
+    bool bare = own && !x->locks && (!wrote || x->pieces <= 1);
+    r->begin = !bare && !x->open;
+    r->commit = !bare && last;
+    r->ends = wrote && last;
 }
 
 /* Named statements do not survive here: another client of the same pooler has
@@ -426,100 +377,35 @@ static void unprepare(stk_db *db, const struct pg_conn *conn)
                  conn->server);
 }
 
-/* Puts the connection where it belongs after a failed batch. */
-static void settle_failure(struct run *r, stk_txn *txn, unsigned flags)
+stk_status pg_attempt(struct stk_exec *x, stk_err *err)
 {
-    bool drop = flags & PG_DROP;
-    if (txn) {
-        txn->failed = true;
-        if (!drop && txn->conn)
-            return; /* the caller rolls back */
-        txn->conn = NULL;
+    struct run r = {.db = x->db,
+                    .sql = x->db->server.sql,
+                    .conn = x->conn,
+                    .batch = x->batch,
+                    .deadline_us = x->deadline_us};
+    unsigned flags = PG_DROP;
+    enum pg_wait end = PG_WAIT_LOST;
+    plan(&r, x);
+    stk_status st = send_batch(&r, x->pieces, err);
+    if (st == STK_OK) {
+        end = receive(&r);
+        st = judge(&r, end, &x->call, &flags, err);
+    } else if (st == STK_E_UNAVAILABLE) {
+        /* Unless COMMIT is on its way, the server commits nothing without the sync. */
+        r.ends = r.ends && r.nsteps && r.steps[r.nsteps - 1].kind == STEP_COMMIT;
+        st = judge_silence(&r, end, &flags, err);
     }
-    if (!drop && PQtransactionStatus(r->conn->pg) != PQTRANS_IDLE) {
-        r->batch->round_trips++;
-        drop = !undo(r->conn);
-    }
-    stk_pool_put(r->db->pool, r->conn, drop);
+    forget_unprepared(&r, end);
+    if (flags & PG_UNPREPARE)
+        unprepare(r.db, r.conn);
+    x->open = PQtransactionStatus(r.conn->pg) != PQTRANS_IDLE;
+    x->drop = flags & PG_DROP;
+    x->again = (flags & PG_STALE) && (r.conn->reused || (flags & PG_UNPREPARE));
+    return st;
 }
 
-static void settle_success(struct run *r, stk_txn *txn, unsigned flags)
+bool pg_undo(void *conn)
 {
-    bool done = !txn || (r->batch->flags & STK_X_COMMIT);
-    if (done) {
-        stk_pool_put(r->db->pool, r->conn, flags & PG_DROP);
-        free(txn);
-        return;
-    }
-    txn->conn = r->conn;
-    txn->wrote = r->writes;
-}
-
-/* A call that needs no statement is decided before anything is sent. */
-static stk_status check_empty(stk_db *db, const stk_batch *b, uint32_t *call, stk_err *err)
-{
-    zero_results(b);
-    for (*call = 0; *call < b->ncalls; ++*call) {
-        stk_call c;
-        stk_batch_call(b, *call, &c);
-        struct stk_sql_piece piece = {0};
-        if (c.expect != STK_EXPECT_NONE && !stk_sql_next(db->sql, &c, &piece) &&
-            stk_sql_expect(db->sql, &c, err) != STK_OK)
-            return STK_E_EXPECT;
-    }
-    return STK_OK;
-}
-
-stk_status pg_exec(stk_db *db, stk_txn *txn, stk_batch *batch, stk_err *err)
-{
-    if (txn && txn->failed)
-        return stk_sql_fail(batch, 0,
-                            stk_err_set(err, STK_E_INVALID,
-                                        PG_NAME ": the transaction has failed and must be rolled "
-                                                "back"),
-                            err);
-    stk_status st = stk_sql_check_batch(db->sql, batch, txn ? txn->mode : -1, err);
-    uint32_t call = 0;
-    if (st == STK_OK && (st = check_empty(db, batch, &call, err)) != STK_OK)
-        stk_sql_fail(batch, call, st, err);
-    if (st != STK_OK) {
-        if (txn)
-            txn->failed = true;
-        return st;
-    }
-    uint64_t deadline = batch->deadline_us ? batch->deadline_us : txn ? txn->deadline_us : 0;
-    bool first = !txn || !txn->conn;
-    for (int tries = 0;; tries++) {
-        struct run r = {
-            .db = db, .batch = batch, .deadline_us = pg_deadline(deadline, PG_DEFAULT_US)};
-        plan(&r, txn);
-        if (r.pieces == 0 && !(txn && txn->conn && r.commit)) {
-            if (batch->flags & STK_X_COMMIT)
-                free(txn);
-            return STK_OK;
-        }
-        if (first && (st = pg_take(db, r.deadline_us, &r.conn, err)) != STK_OK) {
-            if (txn)
-                txn->failed = true;
-            return stk_sql_fail(batch, 0, st, err);
-        }
-        if (!first)
-            r.conn = txn->conn;
-        bool reused = r.conn->uses > 1;
-        unsigned flags;
-        st = attempt(&r, &call, &flags, err);
-        if (flags & PG_UNPREPARE)
-            unprepare(db, r.conn);
-        if (st == STK_OK) {
-            settle_success(&r, txn, flags);
-            return st;
-        }
-        bool again = tries == 0 && first && st != STK_E_UNCERTAIN && (flags & PG_STALE) &&
-                     (reused || (flags & PG_UNPREPARE));
-        settle_failure(&r, txn, flags);
-        if (!again)
-            return stk_sql_fail(batch, call, st, err);
-        if (txn)
-            txn->failed = false;
-    }
+    return pg_query(conn, "ROLLBACK", 0, NULL, pg_now() + PG_ROLLBACK_US, NULL, NULL) == STK_OK;
 }

@@ -1,47 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transactions (nothing is sent before the first batch) and the statements that
- * check their own row count. */
+/* Statements that check their own row count. */
 #include "pg.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-
-stk_status pg_begin(stk_db *db, int32_t mode, uint64_t deadline_us, stk_txn **txn, stk_err *err)
-{
-    if (mode != STK_TXN_RW && mode != STK_TXN_RO)
-        return stk_err_set(err, STK_E_UNSUPPORTED, PG_NAME ": an unknown transaction mode");
-    *txn = calloc(1, sizeof **txn);
-    if (!*txn)
-        return stk_err_nomem(err);
-    (*txn)->db = db;
-    (*txn)->mode = mode;
-    (*txn)->deadline_us = pg_deadline(deadline_us, PG_DEFAULT_US);
-    return STK_OK;
-}
-
-stk_status pg_commit(stk_txn *txn, uint64_t deadline_us, stk_err *err)
-{
-    stk_batch batch = {.size = sizeof batch,
-                       .flags = STK_X_COMMIT,
-                       .call_size = sizeof(stk_call),
-                       .deadline_us = deadline_us};
-    stk_status st = pg_exec(txn->db, txn, &batch, err);
-    if (st != STK_OK)
-        pg_rollback(txn);
-    return st;
-}
-
-void pg_rollback(stk_txn *txn)
-{
-    if (txn->conn) {
-        bool ok = pg_query(txn->conn, "ROLLBACK", 0, NULL, pg_now() + PG_ROLLBACK_US, NULL, NULL) ==
-                  STK_OK;
-        stk_pool_put(txn->db->pool, txn->conn, !ok);
-    }
-    free(txn);
-}
-
-/* ------------------------------------------------------------------- guards */
 
 /* Division by zero is evaluated after the whole of x, whose writes and row locks
  * happen whether or not it is read; its SQLSTATE 22012 can come from nowhere
@@ -103,7 +65,7 @@ const struct pg_guard *pg_guard_get(struct stk_db *db, const struct stk_sql_stmt
 
 void pg_guards_free(struct stk_db *db)
 {
-    for (uint16_t i = 0; db->guards && i < db->sql->nqueries; i++)
+    for (uint16_t i = 0; db->guards && i < db->server.sql->nqueries; i++)
         guard_free(atomic_load(&db->guards[i].guard));
     free(db->guards);
 }

@@ -37,14 +37,18 @@ static char *quoted(const char *name)
 static stk_status job_start(struct job *job, stk_db *db, stk_err *err)
 {
     job->db = db;
-    return pg_take(db, pg_now() + CATALOG_US, &job->conn, err);
+    void *conn;
+    stk_status st = stk_pool_get(db->server.pool, pg_now() + CATALOG_US, &conn, err);
+    if (st == STK_OK)
+        job->conn = conn;
+    return st;
 }
 
 /* A connection that is not idle afterwards is not given back to others. */
 static void job_end(struct job *job, stk_status st)
 {
     bool idle = PQtransactionStatus(job->conn->pg) == PQTRANS_IDLE;
-    stk_pool_put(job->db->pool, job->conn, !idle || st == STK_E_TIMEOUT);
+    stk_pool_put(job->db->server.pool, job->conn, !idle || st == STK_E_TIMEOUT);
 }
 
 static stk_status run(struct job *job, const char *sql, uint64_t us, stk_err *err)
@@ -245,7 +249,7 @@ static struct stk_migrate runner(struct job *job, const stk_migration *scripts, 
                                 .manual = "psql -f migration_scripts/postgresql/%s.sql",
                                 .scripts = scripts,
                                 .nscripts = nscripts,
-                                .catalog_version = job->db->sql->version};
+                                .catalog_version = job->db->server.sql->version};
 }
 
 stk_status pg_migration_status(stk_db *db, const stk_migration *scripts, size_t nscripts,
@@ -320,7 +324,7 @@ stk_status pg_verify(stk_db *db, stk_err *err)
         job_end(&job, st);
     }
     if (st == STK_OK)
-        st = stk_sql_verify(db->sql, real, STK_SQL_REMEDY(PG_NAME), err);
+        st = stk_sql_verify(db->server.sql, real, STK_SQL_REMEDY(PG_NAME), err);
     if (st == STK_OK)
         stk_sql_warn_of_java_core(real, pg_core, PG_NAME, db->conf->server.database);
     stk_sql_real_free(real);
@@ -339,7 +343,7 @@ static stk_status change(stk_db *db, const stk_catalog *catalog,
 {
     struct stk_sql *sql = NULL;
     struct job job;
-    stk_status st = stk_sql_open(catalog, &db->sql->dialect, &sql, err);
+    stk_status st = stk_sql_open(catalog, &db->server.sql->dialect, &sql, err);
     if (st != STK_OK)
         return st;
     st = job_start(&job, db, err);
@@ -379,7 +383,7 @@ stk_status pg_ensure(stk_db *db, const stk_catalog *catalog, stk_err *err)
 
 stk_status pg_drop(stk_db *db, const stk_catalog *catalog, stk_err *err)
 {
-    if (!(db->flags & STK_OPEN_SCRATCH))
+    if (!(db->server.flags & STK_OPEN_SCRATCH))
         return stk_err_set(err, STK_E_INVALID,
                            PG_NAME ": tables are dropped only on a handle opened as scratch");
     return change(db, catalog, discard, err);

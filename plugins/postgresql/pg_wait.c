@@ -55,7 +55,7 @@ void pg_cancel(struct pg_conn *conn)
 {
     PGcancel *request = PQgetCancel(conn->pg);
     if (request)
-        stk_jobs_start(&conn->db->cancels, deliver, request);
+        stk_jobs_start(&conn->db->server.jobs, deliver, request);
 }
 
 /* --------------------------------------------------------- single statements */

@@ -3,7 +3,6 @@
 #include "pg.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include <stk_migrations.h>
 
@@ -14,20 +13,6 @@
 #define MAX_LIST 8192
 
 const stk_host *pg_core;
-
-uint64_t pg_now(void)
-{
-    if (pg_core)
-        return pg_core->now_us(pg_core->ctx);
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
-}
-
-uint64_t pg_deadline(uint64_t deadline_us, uint64_t dflt_us)
-{
-    return deadline_us ? deadline_us : pg_now() + dflt_us;
-}
 
 static stk_status load(const stk_host *host, stk_err *err)
 {
@@ -50,153 +35,78 @@ static stk_status identity(const stk_kv *kv, size_t nkv, char *data_id, char *po
     return st;
 }
 
-/* -------------------------------------------------------------------- the pool */
+/* ------------------------------------------------------- open, close and dump */
 
-static stk_status pool_open(void *ud, uint64_t deadline_us, void **conn, stk_err *err)
+static stk_status ask(void *conn, uint64_t deadline_us, char *server, size_t n, stk_err *err)
 {
-    struct pg_conn *c;
-    stk_status st = pg_connect(ud, deadline_us, &c, err);
-    if (st == STK_OK)
-        *conn = c;
-    return st;
-}
-
-static void pool_close(void *ud, void *conn)
-{
-    (void)ud;
-    pg_disconnect(conn);
-}
-
-/* After a failover the old primary may still answer, as a standby. */
-static bool pool_ping(void *ud, void *conn)
-{
-    struct stk_db *db = ud;
     struct pg_conn *c = conn;
-    PGresult *res = NULL;
-    if (!pg_alive(c) || pg_query(c, "SELECT pg_catalog.pg_is_in_recovery()", 0, NULL,
-                                 pg_now() + PG_PING_US, &res, NULL) != STK_OK)
-        return false;
-    bool standby = PQntuples(res) == 1 && PQgetvalue(res, 0, 0)[0] == 't';
-    PQclear(res);
-    return !standby ||
-           (db->conf->target != PG_TARGET_READ_WRITE && db->conf->target != PG_TARGET_PRIMARY);
+    int version = PQserverVersion(c->pg);
+    snprintf(server, n, "PostgreSQL %d.%d, %s", version / 10000, version % 10000, c->server);
+    return pg_query(c, "SELECT 1", 0, NULL, deadline_us, NULL, err);
 }
 
-stk_status pg_take(stk_db *db, uint64_t deadline_us, struct pg_conn **out, stk_err *err)
+static bool is_full(const stk_err *err)
 {
-    for (;;) {
-        void *p = NULL;
-        stk_status st = stk_pool_get(db->pool, deadline_us, &p, err);
-        if (st != STK_OK)
-            return st;
-        *out = p;
-        if ((*out)->uses++ == 0 || pg_alive(*out))
-            return STK_OK;
-        stk_pool_put(db->pool, p, true);
-    }
-}
-
-static bool pool_full(void *ud, const stk_err *err)
-{
-    (void)ud;
     return strcmp(err->sqlstate, "53300") == 0;
 }
 
-static struct stk_pool *make_pool(stk_db *db)
+static bool is_everywhere(const stk_err *err)
 {
-    struct stk_pool_conf conf = {
-        .name = PG_NAME,
-        .host = pg_core,
-        .size_key = "postgresql_connection_pool_size",
-        .ops = {.open = pool_open, .close = pool_close, .ping = pool_ping, .full = pool_full},
-        .ud = db,
-        .max = (uint32_t)db->conf->server.pool_size,
-        .min_idle = (uint32_t)db->conf->server.min_idle,
-        .idle_timeout_us = (uint64_t)db->conf->server.idle_ms * 1000,
-        .ping_after_us = 30000000,
-        .wait_us = PG_DEFAULT_US};
-    return stk_pool_new(&conf);
+    return strcmp(err->sqlstate, "3D000") == 0; /* the database is missing */
 }
 
-/* --------------------------------------------------------------- open, close */
+static const struct stk_server_ops ops = {.connect = pg_connect,
+                                          .close = pg_disconnect,
+                                          .reuse = pg_reuse,
+                                          .ping = pg_ping,
+                                          .full = is_full,
+                                          .everywhere = is_everywhere,
+                                          .attempt = pg_attempt,
+                                          .undo = pg_undo,
+                                          .ask = ask};
 
 static void db_close(stk_db *db)
 {
     if (!db)
         return;
-    if (db->pool)
-        stk_pool_free(db->pool);
-    stk_jobs_drain(&db->cancels);
-    if (db->sql) {
-        pg_guards_free(db);
-        stk_sql_close(db->sql);
-    }
+    pg_guards_free(db);
+    stk_server_close(&db->server);
     pg_conf_free(db->conf);
-    stk_jobs_destroy(&db->cancels);
     free(db);
 }
 
-static stk_status db_prepare(stk_db *db, const stk_catalog *catalog, stk_err *err)
+static stk_status make_room(stk_db *db, stk_err *err)
 {
-    struct stk_sql_dialect dialect = {.kind = STK_SQL_POSTGRESQL,
-                                      .plugin = PG_NAME,
-                                      .schema = db->conf->schema,
-                                      .max_list = MAX_LIST};
-    stk_status st = stk_sql_open(catalog, &dialect, &db->sql, err);
-    if (st != STK_OK)
-        return st;
-    db->nbits = db->sql->nqueries * (STK_SQL_SLOTS + 1u);
-    db->guards = calloc((size_t)db->sql->nqueries + 1, sizeof *db->guards);
-    db->pool = make_pool(db);
-    return db->guards && db->pool ? STK_OK : stk_err_nomem(err);
+    uint16_t nqueries = db->server.sql->nqueries;
+    db->nbits = nqueries * (STK_SQL_SLOTS + 1u);
+    db->guards = calloc(nqueries + 1u, sizeof *db->guards);
+    return db->guards ? STK_OK : stk_err_nomem(err);
 }
 
 static stk_status db_open(const stk_kv *kv, size_t nkv, const stk_catalog *catalog, uint32_t flags,
                           stk_db **out, stk_err *err)
 {
-    if (flags & ~(uint32_t)STK_OPEN_SCRATCH)
-        return stk_err_set(err, STK_E_UNSUPPORTED, PG_NAME ": an unknown flag of open");
     stk_db *db = calloc(1, sizeof *db);
     if (!db)
         return stk_err_nomem(err);
-    stk_jobs_init(&db->cancels);
-    db->flags = flags;
-    struct pg_conn *conn = NULL;
+    stk_server_init(&db->server, PG_NAME, pg_core, &ops);
     stk_status st = pg_conf_load(kv, nkv, pg_core, &db->conf, err);
     if (st == STK_OK) {
+        const struct stk_sql_dialect dialect = {.kind = STK_SQL_POSTGRESQL,
+                                                .plugin = PG_NAME,
+                                                .schema = db->conf->schema,
+                                                .max_list = MAX_LIST};
         atomic_store(&db->use_prepared, db->conf->prepared != PG_PREPARED_OFF);
-        st = db_prepare(db, catalog, err);
+        st = stk_server_open(&db->server, &db->conf->server, catalog, &dialect, flags, err);
     }
     if (st == STK_OK)
-        st = pg_take(db, pg_now() + PG_DEFAULT_US, &conn, err);
-    if (st != STK_OK) {
+        st = make_room(db, err);
+    if (st == STK_OK)
+        st = stk_server_reach(&db->server, err);
+    if (st == STK_OK)
+        *out = db;
+    else
         db_close(db);
-        return st;
-    }
-    stk_pool_put(db->pool, conn, false);
-    *out = db;
-    return STK_OK;
-}
-
-/* ------------------------------------------------------------- health and dump */
-
-static stk_status health(stk_db *db, uint32_t timeout_ms, stk_health *out, stk_err *err)
-{
-    struct pg_conn *conn;
-    uint64_t deadline = pg_now() + (uint64_t)timeout_ms * 1000;
-    stk_health h = {.size = out->size};
-    stk_status st = timeout_ms ? pg_take(db, deadline, &conn, err) : STK_OK;
-    if (timeout_ms && st == STK_OK) {
-        uint64_t start = pg_now();
-        st = pg_query(conn, "SELECT 1", 0, NULL, deadline, NULL, err);
-        h.rtt_us = pg_now() - start;
-        int version = PQserverVersion(conn->pg);
-        snprintf(h.server, sizeof h.server, "PostgreSQL %d.%d, %s", version / 10000,
-                 version % 10000, conn->server);
-        stk_pool_put(db->pool, conn, st != STK_OK);
-    }
-    stk_pool_health(db->pool, &h);
-    stk_copy_min(out, out->size, &h, out->size < sizeof h ? out->size : sizeof h);
     return st;
 }
 
@@ -208,11 +118,8 @@ static void dump(stk_db *db, void (*emit)(void *ud, const char *key, const char 
     emit(ud, "libpq", text);
     if (!db)
         return;
-    stk_health h = {.size = sizeof h};
-    if (health(db, 2000, &h, NULL) == STK_OK)
-        emit(ud, "server", h.server);
     emit(ud, "prepared_statements", atomic_load(&db->use_prepared) ? "on" : "off");
-    stk_sql_dump(db->sql, emit, ud);
+    stk_server_dump(&db->server, emit, ud);
 }
 
 /* -------------------------------------------------------------------- options */
@@ -267,11 +174,11 @@ static const stk_plugin plugin = {
     .verify = pg_verify,
     .ensure = pg_ensure,
     .drop = pg_drop,
-    .begin = pg_begin,
-    .exec = pg_exec,
-    .commit = pg_commit,
-    .rollback = pg_rollback,
-    .health = health,
+    .begin = stk_server_begin,
+    .exec = stk_server_exec,
+    .commit = stk_server_commit,
+    .rollback = stk_server_rollback,
+    .health = stk_server_health,
     .dump = dump,
 };
 

@@ -191,6 +191,38 @@ stk_status stk_sql_expect(const struct stk_sql *sql, const stk_call *call, stk_e
     return STK_E_EXPECT;
 }
 
+void stk_sql_clear_results(const stk_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->ncalls; i++) {
+        stk_call call;
+        stk_batch_call(batch, i, &call);
+        memset(call.result, 0, sizeof *call.result);
+    }
+}
+
+stk_status stk_sql_accept(const struct stk_sql *sql, const stk_batch *batch, int txn_mode,
+                          bool failed, stk_err *err)
+{
+    if (failed) {
+        stk_err_set(err, STK_E_INVALID, "%s: the transaction has failed and must be rolled back",
+                    sql->dialect.plugin);
+        return stk_sql_fail(batch, 0, STK_E_INVALID, err);
+    }
+    stk_status rc = stk_sql_check_batch(sql, batch, txn_mode, err);
+    if (rc)
+        return rc;
+    stk_sql_clear_results(batch);
+    for (uint32_t i = 0; i < batch->ncalls; i++) {
+        stk_call call;
+        stk_batch_call(batch, i, &call);
+        struct stk_sql_piece piece = {0};
+        if (call.expect != STK_EXPECT_NONE && !stk_sql_next(sql, &call, &piece) &&
+            stk_sql_expect(sql, &call, err) != STK_OK)
+            return stk_sql_fail(batch, i, STK_E_EXPECT, err);
+    }
+    return STK_OK;
+}
+
 stk_status stk_sql_fail(const stk_batch *batch, uint32_t index, stk_status status, stk_err *err)
 {
     for (uint32_t i = index; i < batch->ncalls; i++) {

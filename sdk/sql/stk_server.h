@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * stk_server.h -- what drivers of a database server have alike: settings behind a URI
- * or single keys.
+ * or single keys, hosts of which one is connected to, the pool, transactions.
+ *
+ * A driver's struct stk_db begins with a struct stk_server, so that the callbacks of
+ * stk_plugin that are the same for all can be taken from here as they are.  What
+ * differs it brings as struct stk_server_ops.
  */
 #ifndef STK_SERVER_H
 #define STK_SERVER_H
+
+#include <stdatomic.h>
 
 #include "stk_conf.h"
 #include "stk_driver.h"
@@ -122,5 +128,138 @@ stk_status stk_server_identity(const struct stk_conf *c, const struct stk_server
     }
 #define STK_SERVER_JAVA_TABLE(name)                                                                \
     STK_SERVER_IGNORED(name "_table_name", "Name of a table of the Java core")
+
+/* --------------------------------------------------- hosts, pool and health */
+
+#define STK_SERVER_WAIT_US 30000000u /* of a call without a deadline */
+
+struct stk_server;
+struct stk_exec;
+
+/* What a driver brings.  A connection is whatever connect() makes of it; one is used by
+ * one thread at a time. */
+struct stk_server_ops {
+    /* Opens one connection, most often by stk_server_try(). */
+    stk_status (*connect)(struct stk_server *s, uint64_t deadline_us, void **conn, stk_err *err);
+    void (*close)(void *conn);
+    /* Called when a connection is handed out once more: false when its socket is known to be
+     * dead.  No round trip. */
+    bool (*reuse)(void *conn);
+    /* Asks the server whether the connection is of use: after a failover the old primary may
+     * still answer, but take no writes. */
+    bool (*ping)(struct stk_server *s, void *conn);
+    /* What refused a connection was the server being full, so that waiting for one of ours
+     * may help. */
+    bool (*full)(const stk_err *err);
+    /* What STK_E_UNAVAILABLE or STK_E_TIMEOUT of connecting says would be said by every
+     * host, as that the database is missing. */
+    bool (*everywhere)(const stk_err *err);
+    /* One attempt at a batch, all of it on x->conn: see struct stk_exec. */
+    stk_status (*attempt)(struct stk_exec *x, stk_err *err);
+    /* Rolls back what is open on the connection; false: it is of no use any more. */
+    bool (*undo)(void *conn);
+    /* One round trip; writes what runs there and where: "PostgreSQL 15.4, db:5432". */
+    stk_status (*ask)(void *conn, uint64_t deadline_us, char *server, size_t n, stk_err *err);
+};
+
+/* One opened database; first member of a driver's struct stk_db. */
+struct stk_server {
+    const char *plugin;
+    const stk_host *host; /* the core */
+    const struct stk_server_ops *ops;
+    const struct stk_server_conf *conf; /* borrowed */
+    struct stk_sql *sql;
+    struct stk_pool *pool;
+    struct stk_jobs jobs;   /* what is to be ended on the server is ended by them */
+    char size_key[64];      /* PLUGIN_connection_pool_size */
+    uint32_t flags;         /* STK_OPEN_* */
+    atomic_bool up;         /* the last attempt to connect succeeded */
+    atomic_bool was_up;     /* one did */
+    atomic_uint first_host; /* index of the host that was good last */
+};
+
+/* Begins, of zeroed memory, before anything can fail; stk_server_close() ends it. */
+void stk_server_init(struct stk_server *s, const char *plugin, const stk_host *host,
+                     const struct stk_server_ops *ops);
+
+/* Prepares the statements of the catalogue and the pool; connects to nothing.  conf
+ * outlives s.  STK_E_UNSUPPORTED: an unknown flag, or as stk_sql_open(). */
+stk_status stk_server_open(struct stk_server *s, const struct stk_server_conf *conf,
+                           const stk_catalog *catalog, const struct stk_sql_dialect *dialect,
+                           uint32_t flags, stk_err *err);
+
+/* Opens the first connection, for open() to fail where it does not come about. */
+stk_status stk_server_reach(struct stk_server *s, stk_err *err);
+
+/* Closes the pool, then waits for the jobs; s may have been opened half. */
+void stk_server_close(struct stk_server *s);
+
+/* The core's clock. */
+static inline uint64_t stk_server_now(const struct stk_server *s)
+{
+    return s->host->now_us(s->host->ctx);
+}
+
+/* Connects to the first host that will do, beginning with the one that was good last.
+ * open_host() is called for one after the other until one succeeds, or fails with other
+ * than STK_E_UNAVAILABLE and STK_E_TIMEOUT or as every host would; how is passed on.
+ * Of several hosts the error tells what each said. */
+stk_status stk_server_try(struct stk_server *s, int how, uint64_t deadline_us,
+                          stk_status (*open_host)(struct stk_server *s,
+                                                  const struct stk_server_host *host, int how,
+                                                  uint64_t deadline_us, void **conn, stk_err *err),
+                          void **conn, stk_err *err);
+
+/* stk_plugin.health: of the pool, and with timeout_ms of the server.  db: a struct
+ * stk_server. */
+stk_status stk_server_health(stk_db *db, uint32_t timeout_ms, stk_health *out, stk_err *err);
+
+/* For stk_plugin.dump: the server, then stk_sql_dump(). */
+void stk_server_dump(struct stk_server *s,
+                     void (*emit)(void *ud, const char *key, const char *value), void *ud);
+
+/* ----------------------------------------------------- transactions and batches */
+
+/* A transaction.  It takes its connection with its first batch. */
+struct stk_txn {
+    stk_db *db;
+    void *conn; /* NULL before */
+    uint64_t deadline_us;
+    int32_t mode;
+    bool open;   /* a transaction of the server's is open on conn */
+    bool failed; /* it has to be rolled back */
+    bool wrote;  /* a batch wrote */
+};
+
+/* A batch on its way. */
+struct stk_exec {
+    stk_db *db;
+    const stk_txn *txn; /* NULL: by itself */
+    stk_batch *batch;   /* attempt() counts round_trips and statements */
+    void *conn;
+    uint64_t deadline_us;
+    uint32_t pieces; /* statements of all calls */
+    bool writes;     /* one of them changes rows */
+    bool locks;      /* one of them locks */
+
+    bool open;     /* before: txn->open; attempt() says what is so after it */
+    uint32_t call; /* said by attempt() when it fails: the call; batch->ncalls: none */
+    bool drop;     /* said by attempt(): the connection is of no use any more */
+    bool again;    /* said by attempt() when it fails: nothing was applied, and another
+                      connection may do better */
+};
+
+/* stk_plugin.begin, exec, commit and rollback; db is a struct stk_server.
+ *
+ * exec() checks the batch, takes a connection, or that of the transaction, and calls
+ * attempt(), which begins and commits as the flags and txn demand.  Where nothing is open
+ * on the connection, an attempt that says `again` is repeated once on another.  A failed
+ * batch that began its transaction undoes it at once; one of an open transaction leaves
+ * that to rollback(). */
+stk_status stk_server_begin(stk_db *db, int32_t mode, uint64_t deadline_us, stk_txn **txn,
+                            stk_err *err);
+stk_status stk_server_exec(stk_db *db, stk_txn *txn, stk_batch *batch, stk_err *err);
+stk_status stk_server_commit(stk_txn *txn, uint64_t deadline_us, stk_err *err);
+void stk_server_rollback(stk_txn *txn);
 
 #endif /* STK_SERVER_H */

@@ -145,6 +145,15 @@ stk_status stk_sql_check_batch(const struct stk_sql *sql, const stk_batch *batch
 /* STK_OK, or STK_E_EXPECT when call->result misses call->expect. */
 stk_status stk_sql_expect(const struct stk_sql *sql, const stk_call *call, stk_err *err);
 
+/* The first half of every exec(): stk_sql_check_batch(), unless the transaction has failed
+ * already, zeroed results, and the expectations of calls that need no statement, so
+ * that what cannot come about is told before anything is sent.  txn_mode: as there. */
+stk_status stk_sql_accept(const struct stk_sql *sql, const stk_batch *batch, int txn_mode,
+                          bool failed, stk_err *err);
+
+/* Zeroes the result of each call, as every attempt at a batch begins. */
+void stk_sql_clear_results(const stk_batch *batch);
+
 /* Marks call `index` of the batch as failed with `status` and the later ones
  * STK_E_ABORTED, sets err->call and code, and returns status. */
 stk_status stk_sql_fail(const stk_batch *batch, uint32_t index, stk_status status, stk_err *err);
