@@ -127,14 +127,7 @@ bool mq_undo(void *conn);
 
 /* -- mq_schema.c, mq_lease.c */
 
-stk_status mq_migration_status(stk_db *db, const stk_migration *scripts, size_t nscripts,
-                               void (*emit)(void *ud, const stk_migration_state *), void *ud,
-                               stk_err *err);
-stk_status mq_migrate(stk_db *db, const stk_migration *scripts, size_t nscripts, uint32_t to,
-                      uint32_t flags, stk_progress_fn progress, void *ud, stk_err *err);
-stk_status mq_verify(stk_db *db, stk_err *err);
-stk_status mq_ensure(stk_db *db, const stk_catalog *catalog, stk_err *err);
-stk_status mq_drop(stk_db *db, const stk_catalog *catalog, stk_err *err);
+extern const struct stk_server_schema mq_schema;
 
 /* The leased row that excludes other migrating cores, and what holds it. */
 struct mq_lease;

@@ -129,13 +129,6 @@ void pg_guards_free(struct stk_db *db);
 
 /* -- pg_schema.c */
 
-stk_status pg_migration_status(stk_db *db, const stk_migration *scripts, size_t nscripts,
-                               void (*emit)(void *ud, const stk_migration_state *), void *ud,
-                               stk_err *err);
-stk_status pg_migrate(stk_db *db, const stk_migration *scripts, size_t nscripts, uint32_t to,
-                      uint32_t flags, stk_progress_fn progress, void *ud, stk_err *err);
-stk_status pg_verify(stk_db *db, stk_err *err);
-stk_status pg_ensure(stk_db *db, const stk_catalog *catalog, stk_err *err);
-stk_status pg_drop(stk_db *db, const stk_catalog *catalog, stk_err *err);
+extern const struct stk_server_schema pg_schema;
 
 #endif /* PG_H */

@@ -206,6 +206,23 @@ static stk_status take_raw_hosts(struct loader *l)
     return stk_server_conf_add(&l->in, &rules, server, raw, server->port);
 }
 
+/* "a""b" for a"b; malloc'ed. */
+static char *quote(const char *name)
+{
+    char *out = malloc(strlen(name) * 2 + 3), *p = out;
+    if (!out)
+        return NULL;
+    *p++ = '"';
+    for (; *name; name++) {
+        if (*name == '"')
+            *p++ = '"';
+        *p++ = *name;
+    }
+    *p++ = '"';
+    *p = '\0';
+    return out;
+}
+
 static stk_status take_schema(struct loader *l)
 {
     const char *schema = stk_conf_get(&l->in, "postgresql_table_schema");
@@ -214,7 +231,9 @@ static stk_status take_schema(struct loader *l)
         schema = l->uri_schema ? l->uri_schema : "public";
     if (strlen(schema) > 63)
         return FAIL(l, "the schema name \"%s\" is longer than 63 bytes", schema);
-    return stk_conf_set(&l->in, &l->conf->schema, schema);
+    l->conf->quoted = quote(schema);
+    return l->conf->quoted ? stk_conf_set(&l->in, &l->conf->schema, schema)
+                           : stk_err_nomem(l->in.err);
 }
 
 static stk_status take_prepared(struct loader *l)
@@ -270,6 +289,7 @@ void pg_conf_free(struct pg_conf *conf)
     }
     free(conf->params);
     free(conf->schema);
+    free(conf->quoted);
     free(conf);
 }
 

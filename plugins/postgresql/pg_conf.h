@@ -32,6 +32,7 @@ struct pg_param {
 struct pg_conf {
     struct stk_server_conf server;
     char *schema;
+    char *quoted; /* the schema as statements name it: "public" */
     struct pg_param *params;
     size_t nparams;
     enum pg_target target;

@@ -48,6 +48,16 @@ static stk_status add_row(void *ud, const struct stk_migrate_row *r)
     return to->name && (to->sha256 || !r->sha256) ? STK_OK : STK_E_NOMEM;
 }
 
+stk_status stk_migrate_cells(const char *const cells[5], stk_migrate_row_fn row, void *rud)
+{
+    const struct stk_migrate_row r = {.version = (uint32_t)strtoul(cells[0], NULL, 10),
+                                      .compat = (uint32_t)strtoul(cells[1], NULL, 10),
+                                      .applied_at = strtoll(cells[2], NULL, 10),
+                                      .name = cells[3],
+                                      .sha256 = cells[4]};
+    return row(rud, &r);
+}
+
 static stk_status load(const struct stk_migrate *m, struct history *h, stk_err *err)
 {
     history_clear(h);

@@ -32,6 +32,11 @@ struct stk_migrate_row {
 };
 typedef stk_status (*stk_migrate_row_fn)(void *ud, const struct stk_migrate_row *row);
 
+/* The columns of the history as stk_migrate_cells() takes them. */
+#define STK_MIGRATE_COLUMNS "version, compat, applied_at, name, sha256"
+/* Gives row() one row of the history whose cells are texts, sha256 NULL where it is NULL. */
+stk_status stk_migrate_cells(const char *const cells[5], stk_migrate_row_fn row, void *rud);
+
 /* What the driver brings.  All of one runner call happen in one thread and on
  * one connection, ud. */
 struct stk_migrate_ops {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * stk_server.h -- what drivers of a database server have alike: settings behind a URI
- * or single keys, hosts of which one is connected to, the pool, transactions.
+ * or single keys, hosts of which one is connected to, the pool, transactions,
+ * the schema.
  *
  * A driver's struct stk_db begins with a struct stk_server, so that the callbacks of
  * stk_plugin that are the same for all can be taken from here as they are.  What
@@ -135,6 +136,7 @@ stk_status stk_server_identity(const struct stk_conf *c, const struct stk_server
 
 struct stk_server;
 struct stk_exec;
+struct stk_server_schema;
 
 /* What a driver brings.  A connection is whatever connect() makes of it; one is used by
  * one thread at a time. */
@@ -158,6 +160,7 @@ struct stk_server_ops {
     stk_status (*attempt)(struct stk_exec *x, stk_err *err);
     /* Rolls back what is open on the connection; false: it is of no use any more. */
     bool (*undo)(void *conn);
+    const struct stk_server_schema *schema;
     /* One round trip; writes what runs there and where: "PostgreSQL 15.4, db:5432". */
     stk_status (*ask)(void *conn, uint64_t deadline_us, char *server, size_t n, stk_err *err);
 };
@@ -261,5 +264,43 @@ stk_status stk_server_begin(stk_db *db, int32_t mode, uint64_t deadline_us, stk_
 stk_status stk_server_exec(stk_db *db, stk_txn *txn, stk_batch *batch, stk_err *err);
 stk_status stk_server_commit(stk_txn *txn, uint64_t deadline_us, stk_err *err);
 void stk_server_rollback(stk_txn *txn);
+
+/* ------------------------------------------------------------------ the schema */
+
+#define STK_SERVER_CATALOG_US 30000000u   /* of one look at the server's catalogue */
+#define STK_SERVER_SCRIPT_US 86400000000u /* an index over a large table takes long */
+
+/* A connection on which the schema is looked at or changed. */
+struct stk_server_job {
+    stk_db *db;
+    void *conn;
+    void *lock;    /* the driver's, between begin and end */
+    bool dropping; /* nothing of ours is to stay */
+};
+
+/* What a driver brings for its schema.  ud is a struct stk_server_job everywhere. */
+struct stk_server_schema {
+    struct stk_migrate_ops migrate; /* start and stop are not the driver's */
+    const char *manual;             /* as in struct stk_migrate */
+    const char *remedy;             /* of an incomplete schema, see stk_sql_verify() */
+    /* Tells what tables, columns and keys there are. */
+    stk_status (*read)(struct stk_server_job *job, struct stk_sql_real *real, stk_err *err);
+    /* Makes sure that tables can be made; NULL: nothing is to be done. */
+    stk_status (*prepare)(struct stk_server_job *job, stk_err *err);
+    /* Runs one statement of DDL. */
+    stk_status (*ddl)(void *ud, const char *sql, stk_err *err);
+};
+
+/* stk_plugin.migration_status, migrate, verify, ensure and drop; db is a struct
+ * stk_server.  ensure() and drop() run between migrate.begin and migrate.end. */
+stk_status stk_server_migration_status(stk_db *db, const stk_migration *scripts, size_t nscripts,
+                                       void (*emit)(void *ud, const stk_migration_state *),
+                                       void *ud, stk_err *err);
+stk_status stk_server_migrate(stk_db *db, const stk_migration *scripts, size_t nscripts,
+                              uint32_t to, uint32_t flags, stk_progress_fn progress, void *ud,
+                              stk_err *err);
+stk_status stk_server_verify(stk_db *db, stk_err *err);
+stk_status stk_server_ensure(stk_db *db, const stk_catalog *catalog, stk_err *err);
+stk_status stk_server_drop(stk_db *db, const stk_catalog *catalog, stk_err *err);
 
 #endif /* STK_SERVER_H */
