@@ -287,11 +287,7 @@ stk_status mg_exec(struct stk_db *db, stk_txn *txn, stk_batch *batch, stk_err *e
 {
     stk_err own = {.size = sizeof own};
     err = err ? err : &own;
-    stk_status rc = stk_sql_check_batch(db->sql, batch, txn ? txn->mode : -1, err);
-    if (!rc && txn && txn->failed) {
-        stk_err_set(err, STK_E_INVALID, MG_NAME ": the transaction has failed: roll it back");
-        return stk_sql_fail(batch, 0, STK_E_INVALID, err);
-    }
+    stk_status rc = stk_sql_accept(db->sql, batch, txn ? txn->mode : -1, txn && txn->failed, err);
     if (rc && txn)
         txn->failed = true;
     if (rc)

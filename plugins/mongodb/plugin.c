@@ -196,8 +196,7 @@ static stk_status mg_health(stk_db *db, uint32_t timeout_ms, stk_health *health,
              db->solo      ? " standalone"
              : db->sharded ? " sharded"
                            : "");
-    uint32_t size = health->size;
-    memcpy(health, &h, size < sizeof h ? size : sizeof h);
+    stk_copy_min(health, health->size, &h, sizeof h);
     return rc;
 }
 
@@ -235,11 +234,7 @@ static void mg_dump(stk_db *db, void (*emit)(void *ud, const char *key, const ch
 }
 
 static const stk_plugin plugin = {
-    .magic = STK_MAGIC,
-    .size = sizeof(stk_plugin),
-    .abi_major = STK_ABI_MAJOR,
-    .abi_minor = STK_ABI_MINOR,
-    .need_minor = 0,
+    STK_PLUGIN_BUILT,
     .thread_model = STK_THREAD_PARALLEL,
     .name = MG_NAME,
     .version = "1.0.0",
@@ -248,10 +243,8 @@ static const stk_plugin plugin = {
     .caps = STK_CAP_TXN | STK_CAP_LOCK | STK_CAP_ASK_AGAIN,
     .options = options,
     .noptions = sizeof options / sizeof options[0],
-    .option_size = sizeof(stk_option),
     .migrations = stk_migrations,
     .nmigrations = STK_NMIGRATIONS,
-    .migration_size = sizeof(stk_migration),
     .max_in_list = MG_MAX_LIST,
     .max_batch = 1024,
     .load = mg_load,

@@ -142,9 +142,6 @@ static stk_status open_host(struct stk_db *db, const struct stk_server_host *hos
     uint64_t limit_us = start + conf->server.connect_us;
     if (limit_us > deadline_us)
         limit_us = deadline_us;
-    if (limit_us < start + 1000) /* a millisecond is the least that can be waited */
-        return stk_err_set(err, STK_E_TIMEOUT, MQ_NAME ": no answer from %s before the deadline",
-                           host->name);
     for (;;) {
         MYSQL *my = make_handle(conf, host, plain, limit_us);
         if (!my)

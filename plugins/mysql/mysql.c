@@ -132,11 +132,7 @@ static const stk_option options[] = {STK_SERVER_OPTIONS(
 /* ---------------------------------------------------------------- entry point */
 
 static const stk_plugin plugin = {
-    .magic = STK_MAGIC,
-    .size = sizeof(stk_plugin),
-    .abi_major = STK_ABI_MAJOR,
-    .abi_minor = STK_ABI_MINOR,
-    .need_minor = 0,
+    STK_PLUGIN_BUILT,
     .thread_model = STK_THREAD_PARALLEL,
     .name = MQ_NAME,
     .version = "1.0.0",
@@ -145,10 +141,8 @@ static const stk_plugin plugin = {
     .caps = STK_CAP_TXN | STK_CAP_AUTO_SCHEMA | STK_CAP_LOCK,
     .options = options,
     .noptions = sizeof options / sizeof options[0],
-    .option_size = sizeof(stk_option),
     .migrations = stk_migrations,
     .nmigrations = STK_NMIGRATIONS,
-    .migration_size = sizeof(stk_migration),
     .max_in_list = MAX_LIST,
     .max_batch = 1024,
     .load = load,
@@ -158,16 +152,7 @@ static const stk_plugin plugin = {
     .identity = identity,
     .open = db_open,
     .close = db_close,
-    .migration_status = stk_server_migration_status,
-    .migrate = stk_server_migrate,
-    .verify = stk_server_verify,
-    .ensure = stk_server_ensure,
-    .drop = stk_server_drop,
-    .begin = stk_server_begin,
-    .exec = stk_server_exec,
-    .commit = stk_server_commit,
-    .rollback = stk_server_rollback,
-    .health = stk_server_health,
+    STK_SERVER_CALLBACKS,
     .dump = dump,
 };
 

@@ -97,9 +97,6 @@ static stk_status open_host(const struct pg_conf *conf, const struct stk_server_
 {
     struct keywords k;
     char state[6], reason[256];
-    if (deadline_us < pg_now() + 1000) /* a millisecond is the least that can be waited */
-        return stk_err_set(err, STK_E_TIMEOUT, PG_NAME ": no answer from %s before the deadline",
-                           host->name);
     fill_keywords(conf, host, target, &k);
     PGconn *pg = PQconnectStartParams(k.keys, k.values, 0);
     if (!pg)

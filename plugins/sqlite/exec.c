@@ -91,7 +91,6 @@ static stk_status run_piece(struct conn *c, const stk_call *call, const struct s
 static stk_status run_call(struct conn *c, const stk_call *call, stk_batch *batch, stk_err *err)
 {
     struct stk_sql_piece p = {0};
-    memset(call->result, 0, sizeof *call->result);
     while (stk_sql_next(c->db->sql, call, &p)) {
         stk_status rc = run_piece(c, call, &p, batch->arena, err);
         if (rc)
@@ -180,11 +179,7 @@ stk_status sqlite_exec(struct stk_db *db, stk_txn *txn, stk_batch *batch, stk_er
 {
     stk_err own = {.size = sizeof own};
     err = err ? err : &own; /* run_piece() reads the code back */
-    stk_status rc = stk_sql_check_batch(db->sql, batch, txn ? txn->mode : -1, err);
-    if (txn && !rc && txn->failed) {
-        stk_err_set(err, STK_E_INVALID, "sqlite: the transaction has failed: roll it back");
-        return stk_sql_fail(batch, 0, STK_E_INVALID, err);
-    }
+    stk_status rc = stk_sql_accept(db->sql, batch, txn ? txn->mode : -1, txn && txn->failed, err);
     if (!rc)
         batch->round_trips++;
     if (!txn)

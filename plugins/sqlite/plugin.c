@@ -163,8 +163,7 @@ static stk_status sqlite_health(stk_db *db, uint32_t timeout_ms, stk_health *hea
     size_t room = sizeof h.server - 1 - strlen("SQLite ") - strlen(sqlite3_libversion()) - 4;
     snprintf(h.server, sizeof h.server, "SQLite %s %s%s", sqlite3_libversion(),
              n > room ? "..." : "", n > room ? db->path + n - room : db->path);
-    uint32_t size = health->size;
-    memcpy(health, &h, size < sizeof h ? size : sizeof h);
+    stk_copy_min(health, health->size, &h, sizeof h);
     return rc;
 }
 
@@ -176,20 +175,11 @@ static void sqlite_dump(stk_db *db, void (*emit)(void *ud, const char *key, cons
     if (!db)
         return;
     emit(ud, "path", db->path);
-    for (uint16_t i = 0; i < db->sql->nqueries; i++) {
-        const struct stk_sql_stmt *st = stk_sql_stmt(db->sql, i, 0);
-        char key[96];
-        snprintf(key, sizeof key, "query.%s", db->sql->queries[i].name);
-        emit(ud, key, st ? st->text : "");
-    }
+    stk_sql_dump(db->sql, emit, ud);
 }
 
 static const stk_plugin plugin = {
-    .magic = STK_MAGIC,
-    .size = sizeof(stk_plugin),
-    .abi_major = STK_ABI_MAJOR,
-    .abi_minor = STK_ABI_MINOR,
-    .need_minor = 0,
+    STK_PLUGIN_BUILT,
     .thread_model = STK_THREAD_PARALLEL,
     .name = "sqlite",
     .version = "1.0.0",
@@ -198,10 +188,8 @@ static const stk_plugin plugin = {
     .caps = STK_CAP_TXN,
     .options = options,
     .noptions = sizeof options / sizeof options[0],
-    .option_size = sizeof(stk_option),
     .migrations = stk_migrations,
     .nmigrations = STK_NMIGRATIONS,
-    .migration_size = sizeof(stk_migration),
     .max_in_list = STK_SQL_MAX_LIST,
     .max_batch = 1024,
     .load = sqlite_load,

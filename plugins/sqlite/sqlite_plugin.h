@@ -9,7 +9,7 @@
 #define STK_SQLITE_PLUGIN_H
 
 #include <sqlite3.h>
-#include <stk_sql.h>
+#include <stk_driver.h>
 
 /* A connection: its own prepared statements, and the deadline of what runs. */
 struct conn {

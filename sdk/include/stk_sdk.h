@@ -127,6 +127,15 @@ static inline const char *stk_kv_get(const stk_kv *kv, size_t nkv, const char *k
     return dflt;
 }
 
+/* -------------------------------------------------------------- the vtable */
+
+/* Members of a stk_plugin that say what it was built against: the ABI and how large the
+ * structs of its arrays are.  need_minor stays 0, the oldest core will do.  C only. */
+#define STK_PLUGIN_BUILT                                                                           \
+    .magic = STK_MAGIC, .size = sizeof(stk_plugin), .abi_major = STK_ABI_MAJOR,                    \
+    .abi_minor = STK_ABI_MINOR, .option_size = sizeof(stk_option),                                 \
+    .migration_size = sizeof(stk_migration)
+
 /* ------------------------------------------------------------------ errors */
 
 /* Starts an error afresh; err may be NULL. */

@@ -28,7 +28,13 @@ stk_status stk_server_try(struct stk_server *s, int how, uint64_t deadline_us,
     stk_status st = STK_E_UNAVAILABLE;
     for (size_t i = 0; i < nhosts; i++) {
         size_t index = (first + i) % nhosts;
-        st = open_host(s, &s->conf->hosts[index], how, deadline_us, conn, err);
+        const struct stk_server_host *host = &s->conf->hosts[index];
+        uint64_t now = stk_server_now(s);
+        if (deadline_us < now + 1000) /* a millisecond is the least that can be waited */
+            st = stk_err_set(err, STK_E_TIMEOUT, "%s: no answer from %s before the deadline",
+                             s->plugin, host->name);
+        else
+            st = open_host(s, host, how, deadline_us, conn, err);
         if (st == STK_OK)
             atomic_store(&s->first_host, (unsigned)index);
         if ((st != STK_E_UNAVAILABLE && st != STK_E_TIMEOUT) || s->ops->everywhere(err) ||
@@ -159,7 +165,7 @@ stk_status stk_server_health(stk_db *db, uint32_t timeout_ms, stk_health *out, s
         stk_pool_put(s->pool, conn, st != STK_OK);
     }
     stk_pool_health(s->pool, &h);
-    stk_copy_min(out, out->size, &h, out->size < sizeof h ? out->size : sizeof h);
+    stk_copy_min(out, out->size, &h, sizeof h);
     return st;
 }
 

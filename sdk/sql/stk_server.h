@@ -303,4 +303,12 @@ stk_status stk_server_verify(stk_db *db, stk_err *err);
 stk_status stk_server_ensure(stk_db *db, const stk_catalog *catalog, stk_err *err);
 stk_status stk_server_drop(stk_db *db, const stk_catalog *catalog, stk_err *err);
 
+/* The members of a driver's stk_plugin that are the calls above as they are; identity,
+ * open, close and what else it has are its own. */
+#define STK_SERVER_CALLBACKS                                                                       \
+    .migration_status = stk_server_migration_status, .migrate = stk_server_migrate,                \
+    .verify = stk_server_verify, .ensure = stk_server_ensure, .drop = stk_server_drop,             \
+    .begin = stk_server_begin, .exec = stk_server_exec, .commit = stk_server_commit,               \
+    .rollback = stk_server_rollback, .health = stk_server_health
+
 #endif /* STK_SERVER_H */

@@ -88,16 +88,12 @@ static stk_status health(stk_db *db, uint32_t timeout_ms, stk_health *out, stk_e
     }
     stk_health h = {.size = out->size, .rtt_us = host->now_us(host->ctx) - start};
     snprintf(h.server, sizeof(h.server), "%s 1.0.0, in memory", PLUGIN_NAME);
-    memcpy(out, &h, out->size < sizeof(h) ? out->size : sizeof(h)); /* not beyond theirs */
+    stk_copy_min(out, out->size, &h, sizeof(h)); /* not beyond theirs */
     return STK_OK;
 }
 
 static const stk_plugin plugin = {
-    .magic = STK_MAGIC,
-    .size = sizeof(stk_plugin),
-    .abi_major = STK_ABI_MAJOR,
-    .abi_minor = STK_ABI_MINOR,
-    .need_minor = 0,
+    STK_PLUGIN_BUILT,
     .thread_model = STK_THREAD_PARALLEL,
     .name = PLUGIN_NAME,
     .version = "1.0.0",
@@ -106,10 +102,8 @@ static const stk_plugin plugin = {
     .caps = STK_CAP_TXN | STK_CAP_AUTO_SCHEMA,
     .options = options,
     .noptions = sizeof(options) / sizeof(options[0]),
-    .option_size = sizeof(stk_option),
     .migrations = stk_migrations,
     .nmigrations = STK_NMIGRATIONS,
-    .migration_size = sizeof(stk_migration),
     .max_in_list = MAX_LIST,
     .max_batch = MAX_BATCH,
     .load = load,
