@@ -95,10 +95,10 @@ void mq_tls_set_up(MYSQL *my, const struct mq_conf *conf, bool plain);
 
 /* -- mq_connect.c */
 
-/* Of struct stk_server_ops. */
+/* Of struct stk_server_ops; c: a struct mq_conn. */
 stk_status mq_connect(struct stk_server *s, uint64_t deadline_us, void **conn, stk_err *err);
-void mq_disconnect(void *conn);
-bool mq_reuse(void *conn);
+void mq_disconnect(void *c);
+bool mq_reuse(void *c);
 bool mq_ping(struct stk_server *s, void *conn);
 /* A bare one to this host, for mq_kill(); NULL: none. */
 MYSQL *mq_connect_bare(const struct mq_conf *conf, const struct stk_server_host *host, bool plain,

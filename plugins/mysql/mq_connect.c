@@ -252,9 +252,9 @@ stk_status mq_connect(struct stk_server *s, uint64_t deadline_us, void **conn, s
     return stk_server_try(s, 0, deadline_us, connect_host, conn, err);
 }
 
-void mq_disconnect(void *closed)
+void mq_disconnect(void *c)
 {
-    struct mq_conn *conn = closed;
+    struct mq_conn *conn = c;
     if (!conn)
         return;
     /* Closed first, so that the statements are freed without a word to the
@@ -281,9 +281,9 @@ static int socket_of(MYSQL *my)
 #endif
 }
 
-bool mq_reuse(void *idle)
+bool mq_reuse(void *c)
 {
-    struct mq_conn *conn = idle;
+    struct mq_conn *conn = c;
     conn->reused = true;
     /* Whatever can be read while idle is the end of the stream or a farewell. */
     struct pollfd p = {socket_of(conn->my), POLLIN, 0};

@@ -77,10 +77,10 @@ static inline uint64_t pg_now(void)
 
 /* -- pg_connect.c */
 
-/* Of struct stk_server_ops. */
+/* Of struct stk_server_ops; c: a struct pg_conn. */
 stk_status pg_connect(struct stk_server *s, uint64_t deadline_us, void **conn, stk_err *err);
-void pg_disconnect(void *conn);
-bool pg_reuse(void *conn);
+void pg_disconnect(void *c);
+bool pg_reuse(void *c);
 bool pg_ping(struct stk_server *s, void *conn);
 void pg_place(const struct pg_conn *conn, struct pg_place *out);
 

@@ -228,9 +228,9 @@ stk_status pg_connect(struct stk_server *s, uint64_t deadline_us, void **conn, s
     return st;
 }
 
-void pg_disconnect(void *closed)
+void pg_disconnect(void *c)
 {
-    struct pg_conn *conn = closed;
+    struct pg_conn *conn = c;
     PQfinish(conn->pg);
     free(conn->prepared);
     free(conn->values);
@@ -241,9 +241,9 @@ void pg_disconnect(void *closed)
     free(conn);
 }
 
-bool pg_reuse(void *idle)
+bool pg_reuse(void *c)
 {
-    struct pg_conn *conn = idle;
+    struct pg_conn *conn = c;
     conn->reused = true;
     struct pollfd p = {PQsocket(conn->pg), POLLIN, 0};
     if (p.fd < 0 || PQstatus(conn->pg) == CONNECTION_BAD)
