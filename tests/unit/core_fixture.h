@@ -33,6 +33,8 @@
 
 #include <cmocka.h>
 
+enum { FX_DEADLINE_US = 30 * 1000 * 1000 }; /* of a request */
+
 struct fixture {
     struct core core;
     struct settings settings; /* may be changed by a test before it makes an app */
@@ -47,7 +49,7 @@ static inline void fx_ctx(struct fixture *f, struct arena *a, struct ctx *c)
     *c = (struct ctx){.core = &f->core,
                       .arena = a,
                       .tenant = f->base,
-                      .deadline_us = clock_us() + 30000000,
+                      .deadline_us = clock_us() + FX_DEADLINE_US,
                       .cdi = CDI(5, 4)};
 }
 

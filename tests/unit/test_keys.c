@@ -235,6 +235,7 @@ static void new_app_needs_no_read_of_its_keys(void **state)
     /* The stock fills in the background, and each app takes from it, so one waits before the
      * next: an app made once two keys are there has all. */
     for (int i = 0;; i++) {
+        f->ctx.deadline_us = clock_us() + FX_DEADLINE_US; /* each is a request of its own */
         t = fx_tenant(f, str_printf(&f->arena, "app%d", i).p, "public");
         before = f->ctx.batches;
         assert_int_equal(app_keys_signer(&f->ctx, t->app, true, &key), RC_OK);
