@@ -18,6 +18,7 @@ struct core {
     struct key_pool *key_pool;         /* crypto/key_pool.h: ready-made RSA keys */
     struct verify_cache *verify_cache; /* crypto/jwt.h: verified token signatures */
     struct active *active;             /* recipe/active.h: who was marked active lately */
+    struct pl_known *pl_known;         /* recipe/passwordless_known.h: devices and addresses */
     struct jobs *jobs;                 /* jobs/jobs.h */
     struct http_server *http;          /* http/server.h */
     struct permits *permits;           /* base/permits.h: requests that run at once */

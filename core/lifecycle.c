@@ -16,6 +16,7 @@
 #include "jobs/jobs.h"
 #include "recipe/active.h"
 #include "recipe/multitenancy.h"
+#include "recipe/passwordless_known.h"
 #include "recipe/stats.h"
 #include "storage/loader.h"
 #include "storage/storages.h"
@@ -170,6 +171,7 @@ static void start_pools(struct core *core)
     core->key_pool = key_pool_new();
     core->verify_cache = verify_cache_new();
     core->active = active_new();
+    core->pl_known = pl_known_new();
     core->stats = stats_new();
 }
 
@@ -231,6 +233,7 @@ void core_stop(struct core *core)
     verify_cache_free(core->verify_cache);
     stats_free(core->stats);
     active_free(core->active);
+    pl_known_free(core->pl_known);
     plugins_free(core->plugins);
     log_close();
     config_free(core->config);

@@ -5,10 +5,12 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "config/settings.h"
+#include "core.h"
 #include "crypto/base64.h"
 #include "crypto/sha.h"
 #include "recipe/multitenancy.h"
 #include "recipe/passwordless_internal.h"
+#include "recipe/passwordless_known.h"
 #include "store/multitenancy.h"
 
 #include <stdlib.h>
@@ -208,6 +210,8 @@ int passwordless_create(struct ctx *c, const struct passwordless_new *what,
         return tenant_unknown(c, t->cud, t->app_id, t->tenant_id);
     if (rc == RC_EXPECT)
         return PASSWORDLESS_RESTART;
+    if (rc == RC_OK)
+        pl_known_put(c->core->pl_known, &x.device);
     code->pre_auth_id = x.code.device_hash;
     code->code_id = x.code.id;
     code->device_id = base64_encode(c->arena, x.device_id.p, x.device_id.len);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checking and using up codes; see passwordless.h.
  *
- * What identifies the device never changes and is read first; all else is one
- * transaction that holds the device: wrong tries are counted one after the other,
+ * The address of the device never changes: it is remembered, or read first.  All
+ * else is one transaction that holds the device: wrong tries are counted one after the other,
  * whoever makes them, and the one that deletes the device signs in.  Who signs in
  * holds all devices of the address, locked in one order.  A right code that is only checked writes the device too, so that databases
  * whose locks hold for one node alone see the conflict at commit. */
@@ -12,8 +12,10 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "config/settings.h"
+#include "core.h"
 #include "recipe/active.h"
 #include "recipe/passwordless_internal.h"
+#include "recipe/passwordless_known.h"
 #include "recipe/users_internal.h"
 #include "store/emailverification.h"
 #include "store/multitenancy.h"
@@ -68,7 +70,13 @@ static int read_device(struct ctx *c, struct attempt *x, struct batch *b)
     if (call_rows(device) == 0)
         return PASSWORDLESS_RESTART;
     x->checked->device = pl_device_of_row(call_row(device, 0));
+    pl_known_put(c->core->pl_known, &x->checked->device);
     return RC_OK;
+}
+
+static bool known(struct ctx *c, struct attempt *x)
+{
+    return pl_known_get(c->core->pl_known, c->arena, x->device_hash, &x->checked->device);
 }
 
 static int identify_link(struct ctx *c, const struct passwordless_proof *proof, struct str pre_auth,
@@ -79,6 +87,8 @@ static int identify_link(struct ctx *c, const struct passwordless_proof *proof, 
         return RC_FAIL;
     x->link_hash = pl_hash(c->arena, bytes);
     x->device_hash = pre_auth;
+    if (known(c, x))
+        return RC_OK;
     struct batch b;
     batch_init(&b, c);
     stk_call *codes = batch_pl_code_of_link(&b, x->at, x->link_hash);
@@ -103,7 +113,7 @@ static int identify_typed(struct ctx *c, const struct passwordless_proof *proof,
     x->typed = true;
     x->device_hash = pl_hash(c->arena, id);
     batch_init(&b, c);
-    int rc = read_device(c, x, &b);
+    int rc = known(c, x) ? RC_OK : read_device(c, x, &b);
     if (rc != RC_OK)
         return rc;
     struct str salt = x->checked->device.salt;
@@ -274,6 +284,8 @@ static int attempt(struct txn *t, void *arg)
     }
     if (!found || expired(c, &code))
         return x->typed ? refuse(t, x, found) : PASSWORDLESS_RESTART;
+    if (!str_eq(code.device_hash, x->device_hash)) /* the link of another device */
+        return mismatch(c);
     if (!x->consume) {
         batch_pl_device_fail(&b, x->at, x->device_hash, 0);
         return finish(t, x, &b, RC_OK);
@@ -316,16 +328,9 @@ static int attempted(struct ctx *c, struct storage *s, void *arg, bool *applied)
                     "The database was lost while the code was used. Ask for a new code");
 }
 
-static int run(struct ctx *c, const struct passwordless_proof *proof, struct attempt *x)
+static int use(struct ctx *c, struct attempt *x)
 {
     const struct tenant *t = c->tenant;
-    struct str pre_auth = without_padding(c->arena, proof->pre_auth_id);
-    x->at = place_of(c);
-    x->checked->most = t->settings->passwordless_max_code_input_attempts;
-    int found = proof->link_code.p ? identify_link(c, proof, pre_auth, x)
-                                   : identify_typed(c, proof, pre_auth, x);
-    if (found != RC_OK)
-        return found;
     for (int i = 0; i < USERS_TRIES; i++) {
         x->new_id = uuid_v7_str(c->arena);
         x->made = NULL;
@@ -339,6 +344,20 @@ static int run(struct ctx *c, const struct passwordless_proof *proof, struct att
             return rc;
     }
     return PASSWORDLESS_RESTART;
+}
+
+static int run(struct ctx *c, const struct passwordless_proof *proof, struct attempt *x)
+{
+    struct str pre_auth = without_padding(c->arena, proof->pre_auth_id);
+    x->at = place_of(c);
+    x->checked->most = c->tenant->settings->passwordless_max_code_input_attempts;
+    int rc = proof->link_code.p ? identify_link(c, proof, pre_auth, x)
+                                : identify_typed(c, proof, pre_auth, x);
+    if (rc == RC_OK)
+        rc = use(c, x);
+    if (rc == PASSWORDLESS_RESTART || (rc == RC_OK && x->consume))
+        pl_known_forget(c->core->pl_known, x->device_hash);
+    return rc;
 }
 
 int passwordless_check(struct ctx *c, const struct passwordless_proof *proof,

@@ -281,6 +281,29 @@ def test_attempts_that_do_not_match(app):
     consume(app, {**typed(code), "preAuthSessionId": "x"}).is_status("RESTART_FLOW_ERROR")
 
 
+def test_codes_made_by_another_core(pair):
+    """Which remembers the device, while the one that is asked does not, and then does."""
+    here, there = pair
+    code, other = new(here).ok(), new(here, "b@example.com").ok()
+    text = "preAuthSessionId and deviceId doesn't match"
+    for _ in range(2):
+        for app in (there, here):
+            stolen = {**link(code), "preAuthSessionId": other["preAuthSessionId"]}
+            consume(app, stolen).is_error(400, text)
+            check(app, link(code)).ok()
+    tries = [consume(app, typed(code, "wrong")) for app in (there, here, there)]
+    assert [t.is_status("INCORRECT_USER_INPUT_CODE_ERROR")["failedCodeInputAttemptCount"]
+            for t in tries] == [1, 2, 3]
+    user = consume(there, typed(code)).ok()["user"]
+    assert user["emails"] == ["a@example.com"]
+    for app in (here, there):
+        for proof in (typed(code), link(code)):
+            consume(app, proof).is_status("RESTART_FLOW_ERROR")
+    assert consume(there, link(other)).ok()["user"]["emails"] == ["b@example.com"]
+    again = new(there, phone="+16502530000").ok()
+    assert consume(here, link(again)).ok()["user"]["phoneNumbers"] == ["+16502530000"]
+
+
 def test_switched_off_for_old_versions(app):
     for factors, old, new_ in (([], False, False), (["emailpassword"], False, True),
                                (["otp-phone"], True, True), (["link-email"], True, True),

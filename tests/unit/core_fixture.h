@@ -17,6 +17,7 @@
 #include "recipe/active.h"
 #include "recipe/app_keys.h"
 #include "recipe/multitenancy.h"
+#include "recipe/passwordless_known.h"
 #include "storage/storages.h"
 #include "storage/tenant.h"
 #include "store/multitenancy.h"
@@ -88,6 +89,7 @@ static inline int fx_setup(void **state)
     f->core.key_pool = key_pool_new();
     f->core.verify_cache = verify_cache_new();
     f->core.active = active_new();
+    f->core.pl_known = pl_known_new();
     fx_open_storage(f);
     f->core.registry = registry_new(&f->core, &multitenancy_hooks);
     fx_ctx(f, &f->arena, &f->ctx);
@@ -109,6 +111,7 @@ static inline int fx_teardown(void **state)
     storages_free(f->core.storages);
     plugins_free(f->core.plugins);
     active_free(f->core.active);
+    pl_known_free(f->core.pl_known);
     verify_cache_free(f->core.verify_cache);
     key_pool_free(f->core.key_pool);
     const char *const tails[] = {"", "-wal", "-shm", "-lock"};
