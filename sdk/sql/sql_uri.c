@@ -20,6 +20,9 @@ static stk_status bad(const struct parse *p, const char *why)
     return stk_err_set(p->err, STK_E_CONFIG, "%s: %s. " ENCODE_HINT, p->what, why);
 }
 
+/* What an IPv6 address with a zone (RFC 6874) consists of. */
+#define ADDRESS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:.%-_~"
+
 static int hex(char c)
 {
     if (c >= '0' && c <= '9')
@@ -101,6 +104,8 @@ static stk_status parse_host(const struct parse *p, struct stk_uri *u, const cha
         stk_status rc = decode(p, s + 1, end, &h->host);
         if (rc)
             return rc;
+        if (!h->host || !*h->host || h->host[strspn(h->host, ADDRESS)])
+            return bad(p, "there is no IPv6 address between [ and ]");
         end++;
         if (end < e && *end != ':')
             return bad(p, "something other than a port follows the ] of an IPv6 address");
@@ -274,7 +279,8 @@ static char *put_host(char *d, const struct stk_uri_host *h)
 {
     if (h->ipv6) {
         d = put(d, "[");
-        d = put(d, h->host);
+        for (const char *s = h->host; *s; s++)
+            d = *s == '%' ? put(d, "%25") : put(d, (char[]){*s, '\0'});
         d = put(d, "]");
     } else {
         d = put_encoded(d, h->host);

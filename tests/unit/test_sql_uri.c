@@ -89,8 +89,9 @@ static void hostile_password_round_trips(void **state)
 static void many_hosts_and_ipv6(void **state)
 {
     (void)state;
-    struct stk_uri *u = parse("postgresql://u@[::1]:5433,db2,%2Fvar%2Frun:7/d");
-    assert_int_equal(u->nhosts, 3);
+    static const char hosts[] = "postgresql://u@[::1]:5433,db2,%2Fvar%2Frun:7,[fe80::1%25lo]/d";
+    struct stk_uri *u = parse(hosts);
+    assert_int_equal(u->nhosts, 4);
     assert_string_equal(u->hosts[0].host, "::1");
     assert_true(u->hosts[0].ipv6);
     assert_int_equal(u->hosts[0].port, 5433);
@@ -98,8 +99,9 @@ static void many_hosts_and_ipv6(void **state)
     assert_int_equal(u->hosts[1].port, 0);
     assert_string_equal(u->hosts[2].host, "/var/run");
     assert_int_equal(u->hosts[2].port, 7);
+    assert_string_equal(u->hosts[3].host, "fe80::1%lo");
     char *text = stk_uri_format(u, false);
-    assert_string_equal(text, "postgresql://u@[::1]:5433,db2,%2Fvar%2Frun:7/d");
+    assert_string_equal(text, hosts);
     free(text);
     stk_uri_free(u);
 }
@@ -121,6 +123,8 @@ static void refused_without_quoting(void **state)
         "pg://h:s3cret/d",
         "pg://[::1/d",
         "pg://[::1]s3cret/d",
+        "pg://[s3cret:p%40ss]:1/d",
+        "pg://[]/d",
         "s3cret pg://h",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
