@@ -2,10 +2,11 @@
 /* Checking and using up codes; see passwordless.h.
  *
  * The address of the device never changes: it is remembered, or read first.  All
- * else is one transaction that holds the device: wrong tries are counted one after the other,
- * whoever makes them, and the one that deletes the device signs in.  Who signs in
- * holds all devices of the address, locked in one order.  A right code that is only checked writes the device too, so that databases
- * whose locks hold for one node alone see the conflict at commit. */
+ * else is one transaction that holds the device: wrong tries are counted one after
+ * the other, whoever makes them, and the one that deletes the device signs in.  Who
+ * signs in holds all devices of the address, locked in one order.  A right code that
+ * is only checked writes the device too, so that databases whose locks hold for one
+ * node alone see the conflict at commit. */
 #include "recipe/passwordless.h"
 
 #include "base/clock.h"
