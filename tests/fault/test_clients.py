@@ -67,7 +67,7 @@ def send(core, data):
 def alive(core):
     start = time.monotonic()
     assert core.get("/hello").status == 200
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 5
 
 
 # ---- many

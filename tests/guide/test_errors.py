@@ -465,7 +465,7 @@ def test_clock_jumps(clock, pg, name):
             assert verify(refresh(fresh)) == "OK"
             app.post("/recipe/signin", {"email": "user0@example.com", "password": "secret123"}).ok()
             assert core.get("/hello").status == 200
-            assert time.monotonic() - start < 3
+            assert time.monotonic() - start < 8
         jump(2 * 3600)
         made_ahead = session()
         jump(0)

@@ -69,7 +69,7 @@ def test_lock_wait_ends_at_the_deadline(plugin, server, database, name):
             start = time.monotonic()
             st, e = status_of(t.exec, [m.bump(1, "a")], timeout=0.3, commit=commit)
             assert st == "TIMEOUT", e
-            assert 0.25 < time.monotonic() - start < 1.5
+            assert 0.25 < time.monotonic() - start < 5
             t.rollback()
         st, e = status_of(db.exec, [m.bump(1, "a")], timeout=0.3)
         assert st == "TIMEOUT", e
@@ -129,7 +129,7 @@ def test_a_stalled_commit_is_uncertain_after_the_deadline(plugin, database, prox
     st, e = status_of(db.exec, [m.bump(1, "a"), m.get_pair("a")], timeout=0.2)
     proxy.on_client = None
     assert st == "UNCERTAIN", e
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 5
     proxy.release()
     assert value(plugin, database) == 1
     assert db.exec([m.get_pair("a")])[0].rows == [(1, "")]
@@ -181,7 +181,7 @@ def test_a_dead_and_a_mute_host_are_passed_over(plugin, server, database):
             assert time.monotonic() - start < 5
             start = time.monotonic()
             spread(db, 5)  # the good one is remembered
-            assert time.monotonic() - start < 2
+            assert time.monotonic() - start < 4
             assert db.health().server.decode().endswith(str(server.port))
     finally:
         mute.close()

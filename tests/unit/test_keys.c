@@ -113,6 +113,7 @@ static void unknown_key_is_read_for_once_a_second(void **state)
     struct fixture *f = *state;
     const struct app *app = f->base->app;
     const struct signing_key *key;
+    int64_t read = clock_ms();
     assert_int_equal(app_keys_signer(&f->ctx, app, false, &key), RC_OK);
     struct str other = put_key(f, PUBLIC_ID, 10, "another core's");
     int64_t start = clock_ms();
@@ -123,7 +124,7 @@ static void unknown_key_is_read_for_once_a_second(void **state)
         tries++;
     } while (!key && clock_ms() - start < 5000);
     assert_non_null(key);
-    assert_true(tries > 1);
+    assert_true(tries > 1 || start - read >= 1000); /* else the second is over already */
     assert_int_equal(f->ctx.batches, 1);
 }
 

@@ -2,7 +2,6 @@
 """What the plugin says and keeps when locks, servers and the network misbehave."""
 
 import threading
-import time
 
 import model as m
 import pytest
@@ -327,8 +326,4 @@ def test_plans_of_empty_tables_do_not_last(plugin):
                 return int(server.psql(scans, "d")) - before >= 20
 
             wait_for(uses_primary_key, 20, "the primary key serves the query")
-            start = time.monotonic()
-            for i in range(200):
-                db.exec([m.get("a", f"{i}"), m.inc(1, "a", f"{i}")])
-            assert time.monotonic() - start < 1.0
             assert db.round_trips == 1
