@@ -422,7 +422,7 @@ def test_many_codes_of_a_device(app):
 # ---- expiry
 
 def test_expired_devices_are_deleted(core):
-    config = {"passwordless_code_lifetime": 1500}
+    config = {"passwordless_code_lifetime": 5000}  # time to change it before it is over
     kept, gone = core.app(config), core.app(config)
     code = new(kept).ok()
     configure(kept, passwordless_code_lifetime=900000)
