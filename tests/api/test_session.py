@@ -214,7 +214,7 @@ def test_refresh_theft_and_promotion(app):
 
 
 def test_refresh_grace_and_reuse(core):
-    app = core.app({"refresh_token_rotation_grace_period": 1})
+    app = core.app({"refresh_token_rotation_grace_period": 3})
     new = at(app, "5.6")
     first = create(new).ok()
     second = refresh(new, first["refreshToken"]["token"]).ok()

@@ -64,7 +64,7 @@ def test_put_data(app):
 
 
 def test_expired_session(core):
-    app = core.app({"refresh_token_validity": 0.03})
+    app = core.app({"refresh_token_validity": 0.05})
     first = create(app).ok()
     query = {"sessionHandle": first["session"]["handle"]}
     assert app.get("/recipe/session", query).ok()
