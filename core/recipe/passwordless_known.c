@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Devices that are remembered; see passwordless_known.h.  A table of buckets of a
- * few entries: a new one takes the place of the oldest of its bucket.  About 1 MiB
+ * few entries: a new one takes the place of the oldest of its bucket.  About 4 MiB
  * when it is full. */
 #include "recipe/passwordless_known.h"
 
@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { BUCKETS = 1024, WAYS = 4 };
+enum { BUCKETS = 4096, WAYS = 4 };
 
 /* The texts one after the other: hash, email, phone, salt. */
 enum { HASH, EMAIL, PHONE, SALT, TEXTS };

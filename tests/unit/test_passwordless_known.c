@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-enum { MANY = 20000, MOST = 4096 };
+enum { MANY = 80000, MOST = 16384 };
 
 static struct str name(struct arena *a, int i)
 {
