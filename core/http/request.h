@@ -19,8 +19,8 @@ struct http_header {
     const char *name, *value;
 };
 
-/* How the body can turn out. */
-/* BODY_CUT: the server stops and reads no further; nobody is to blame. */
+/* How the body can turn out.  BODY_CUT: the server stops and reads no further;
+ * nobody is to blame. */
 enum body_status { BODY_OK, BODY_TOO_BIG, BODY_BROKEN, BODY_CUT };
 
 struct request {

@@ -70,7 +70,6 @@ static stk_status run(struct stk_server *s, struct stk_exec *x, stk_txn *txn, st
         x->open = txn && txn->open;
         x->drop = x->again = false;
         x->call = batch->ncalls;
-        stk_sql_clear_results(batch);
         st = s->ops->attempt(x, err);
         if (st == STK_OK) {
             settle_success(s, x, txn);
@@ -83,6 +82,7 @@ static stk_status run(struct stk_server *s, struct stk_exec *x, stk_txn *txn, st
             return stk_sql_fail(batch, x->call, st, err);
         if (txn)
             txn->failed = false;
+        stk_sql_clear_results(batch);
     }
 }
 
