@@ -5,7 +5,6 @@ Nothing here depends on the storage, so it runs on SQLite only."""
 
 import os
 import random
-import re
 import select
 import signal
 import socket
@@ -16,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from core import Core
+from metrics import read
 from servers import wait_for
 
 
@@ -380,7 +380,7 @@ def test_permits_and_locks_do_not_wait_for_each_other(core):
 # ---- the end
 
 def hashing(core):
-    return re.search(r"^supertokens_hash_running\{.*\} 1$", core.get("/metrics").text, re.M)
+    return 1 in read(core).all("supertokens_hash_running").values()
 
 
 def test_running_requests_end_before_the_server():
@@ -405,8 +405,8 @@ def test_a_body_that_comes_too_late():
     head = post("/recipe/signup", '{"email":"a@example.com","password":"secret123"}')[:-20]
     with Core() as core, Wire(core) as late:
         late.send(head)
-        wait_for(lambda: re.search(r"^supertokens_http_requests_in_progress 2$",
-                                   core.get("/metrics").text, re.M), 10, "the head is read")
+        wait_for(lambda: read(core).value("supertokens_http_requests_in_progress") == 2, 10,
+                 "the head is read")
         core.signal(signal.SIGTERM)
         status, headers, text = late.reply()
         assert (status, headers["connection"]) == (503, "close")
