@@ -15,10 +15,11 @@ import pytest
 
 from conftest import SECONDS
 from core import Core
+from core_fixtures import or_skip
 from history import History
 from mysql_servers import MariaDBServer
 from proxy import TcpProxy
-from servers import MongoServer, PostgresServer, ServerError, mongod_of_tests, wait_for
+from servers import MongoServer, PostgresServer, mongod_of_tests, wait_for
 
 EVENTS = 12
 
@@ -134,10 +135,7 @@ def mongodb_standalone(home):
 @pytest.fixture(params=[sqlite, postgresql, mysql, mongodb, mongodb_standalone],
                 ids=lambda make: make.__name__)
 def world(request, tmp_path):
-    try:
-        server, cores = request.param(str(tmp_path))
-    except ServerError as e:
-        pytest.skip(str(e))
+    server, cores = or_skip(lambda: request.param(str(tmp_path)))
     if server:
         server.start()
     place = Place(server, cores, str(tmp_path))

@@ -11,6 +11,7 @@ import pytest
 
 from conftest import USER, USER_PASSWORD, by_the_book
 from core import Core
+from core_fixtures import or_skip
 from history import PASSWORD, History
 from mysql_servers import MariaDBServer
 from servers import (NEWEST_POSTGRES, MongoServer, PostgresServer, ServerError, child_env,
@@ -190,12 +191,8 @@ def test_mysqldump_and_mysql(mariadb, name, tmp_path, option):
 
 def test_binlog_replica():
     """The guide's log_bin and server_id; a replica takes over."""
-    try:
-        primary = MariaDBServer(conf={"log_bin": "mysql-bin", "server_id": 1})
-        replica = MariaDBServer(conf={"server_id": 2})
-    except ServerError as e:
-        pytest.skip(str(e))
-    with primary, replica:
+    with or_skip(lambda: MariaDBServer(conf={"log_bin": "mysql-bin", "server_id": 1})) as primary, \
+            MariaDBServer(conf={"server_id": 2}) as replica:
         primary.sql("CREATE USER 'copy'@'%' IDENTIFIED BY 'copy'; "
                     "GRANT REPLICATION SLAVE ON *.* TO 'copy'@'%';")
         replica.sql(f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={primary.port}, "

@@ -11,9 +11,10 @@ import pytest
 
 from conftest import USER, USER_PASSWORD, by_the_book, documented
 from core import Core
+from core_fixtures import or_skip
 from proxy import TcpProxy
 from mysql_servers import MariaDBServer
-from servers import MongoServer, PostgresServer, ServerError, free_port, mongod_of_tests, wait_for
+from servers import MongoServer, PostgresServer, free_port, mongod_of_tests, wait_for
 
 SIGN_UP = {"email": "a@example.com", "password": "secret123"}
 SECRET = "sEcReT-word"
@@ -141,11 +142,7 @@ def test_database_of_a_tenant(pg, name):
 @pytest.mark.parametrize("server", [PostgresServer, MariaDBServer, MongoServer])
 def test_outage_while_serving(server):
     """What a database does that goes and comes back is a few lines of the log, whoever met it."""
-    try:
-        db = server()
-    except ServerError as e:
-        pytest.skip(str(e))
-    with db:
+    with or_skip(server) as db:
         uri = db.create_database("supertokens")
         kind = uri.split(":")[0]
         with Core(uri=f"{uri}?{PATIENCE[kind]}", request_timeout=3) as core:

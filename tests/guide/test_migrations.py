@@ -14,9 +14,10 @@ import pytest
 
 from conftest import Balloon, documented
 from core import Core, scripts
+from core_fixtures import or_skip
 from mysql_servers import MariaDBServer
 from proxy import TcpProxy
-from servers import PostgresServer, ServerError, wait_for
+from servers import PostgresServer, wait_for
 from tables import Tables
 
 KINDS = ["sqlite", "postgresql", "mysql", "mongodb"]
@@ -184,10 +185,8 @@ def test_disk_full_in_the_middle(small_disk, kind):
     if kind == "postgresql":
         server = PostgresServer() if shutil.which("psql") else None
     elif kind == "mysql":
-        try:
-            server = MariaDBServer(conf={"innodb_log_file_size": "8M", "innodb_buffer_pool_size": "8M"})
-        except ServerError as e:
-            pytest.skip(str(e))
+        server = or_skip(lambda: MariaDBServer(conf={
+            "innodb_log_file_size": "8M", "innodb_buffer_pool_size": "8M"}))
     if kind != "sqlite" and not server:
         pytest.skip(f"no {kind} on this machine")
     dbs = Databases(kind, server, small_disk)

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from core import Core
+from core_fixtures import or_skip
 from mysql_servers import MariaDBServer
 from servers import PostgresServer, ServerError
 
@@ -61,11 +62,8 @@ def test_mysql_8(mysql8, name):
 
 
 def test_mysql():
-    try:
-        db = MariaDBServer(conf={"log_output": "TABLE", "slow_query_log": 1, "long_query_time": 0})
-    except ServerError as e:
-        pytest.skip(str(e))
-    with db:
+    conf = {"log_output": "TABLE", "slow_query_log": 1, "long_query_time": 0}
+    with or_skip(lambda: MariaDBServer(conf=conf)) as db:
         for key, value in MYSQL.items():
             db.sql(f"SET GLOBAL {key} = {value}")
         assert db.sql("SELECT @@innodb_log_file_size") == str(MYSQL["innodb_log_file_size"])
